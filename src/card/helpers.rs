@@ -1,0 +1,252 @@
+//! The helpers of templates, and the three ways in which `{{…}}` is written.
+//!
+//! A helper turns values into a value; it neither writes nor reads anything else. What it returns is escaped like any
+//! other value, so `{{upper x}}` in a link is as safe as `{{x}}`.
+
+use std::ops::RangeInclusive;
+
+use handlebars::{
+    BlockContext, BlockParams, Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext,
+    RenderError, RenderErrorReason, Renderable, ScopedJson,
+};
+use icu_casemap::CaseMapper;
+use icu_locale_core::LanguageIdentifier;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use super::template::Flavour;
+use crate::event::{CustomerNumber, Region};
+
+/// Names of all helpers and blocks.
+pub(super) const NAMES: &[&str] =
+    &["default", "each", "if", "join", "lower", "mask", "phone", "truncate", "unless", "upper", "urlencode"];
+
+/// RFC 3986's unreserved characters stay.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The same for `tel:`, where a plus is part of the number (RFC 3966).
+const TELEPHONE: &AsciiSet = &ENCODED.remove(b'+');
+
+/// Digits that `mask` leaves readable.
+const MASK_LEAVES: usize = 2;
+
+/// How numbers and words are written on cards.
+#[derive(Clone, Debug)]
+pub struct Locale {
+    /// A BCP 47 language, for example `tr`.
+    pub language: LanguageIdentifier,
+    /// How numbers without country code are read.
+    pub region: Region,
+}
+
+/// Fills templates in one locale.
+pub struct Renderer {
+    plain: Handlebars<'static>,
+    encoded: Handlebars<'static>,
+    telephone: Handlebars<'static>,
+}
+
+impl std::fmt::Debug for Renderer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Renderer")
+    }
+}
+
+impl Renderer {
+    /// A renderer whose helpers follow the locale.
+    pub fn new(locale: &Locale) -> Renderer {
+        let mut plain = registry(locale, false);
+        plain.register_escape_fn(handlebars::no_escape);
+        let mut encoded = registry(locale, true);
+        encoded.register_escape_fn(|text| utf8_percent_encode(text, ENCODED).to_string());
+        let mut telephone = registry(locale, true);
+        telephone.register_escape_fn(|text| utf8_percent_encode(text, TELEPHONE).to_string());
+        Renderer { plain, encoded, telephone }
+    }
+
+    pub(super) fn registry(&self, flavour: Flavour) -> &Handlebars<'static> {
+        match flavour {
+            Flavour::Plain => &self.plain,
+            Flavour::Encoded => &self.encoded,
+            Flavour::Telephone => &self.telephone,
+        }
+    }
+}
+
+/// `encodes`: everything is percent-encoded anyway, so `urlencode` must not do it twice.
+fn registry(locale: &Locale, encodes: bool) -> Handlebars<'static> {
+    let mut registry = Handlebars::new();
+    let mut add = |name: &'static str, run: Run| {
+        registry.register_helper(name, Box::new(Tool { run, locale: locale.clone() }));
+    };
+    add("upper", |values, locale| {
+        text(values.first()).map_text(|text| CaseMapper::new().uppercase_to_string(text, &locale.language).into_owned())
+    });
+    add("lower", |values, locale| {
+        text(values.first()).map_text(|text| CaseMapper::new().lowercase_to_string(text, &locale.language).into_owned())
+    });
+    add("truncate", |values, _| {
+        let at_most = values.get(1).and_then(|value| value.as_u64()).unwrap_or(u64::MAX);
+        text(values.first()).map_text(|text| super::cut(text, usize::try_from(at_most).unwrap_or(usize::MAX)))
+    });
+    add("default", |values, _| {
+        let chosen = values.iter().find(|value| super::is_present(value));
+        chosen.map_or(Value::Null, |value| (*value).clone())
+    });
+    add("join", |values, _| join(values.first().copied(), values.get(1).copied()));
+    add("phone", |values, locale| {
+        text(values.first()).map_text(|text| {
+            let number = CustomerNumber::parse(Some(text), locale.region);
+            number.international().map_or_else(|| text.to_owned(), Into::into)
+        })
+    });
+    add("mask", |values, _| text(values.first()).map_text(mask));
+    if encodes {
+        add("urlencode", |values, _| Value::String(text(values.first())));
+    } else {
+        add("urlencode", |values, _| {
+            text(values.first()).map_text(|text| utf8_percent_encode(text, ENCODED).to_string())
+        });
+    }
+    registry.register_helper("each", Box::new(Each));
+    registry
+}
+
+/// Whether a name is a helper or a block.
+pub fn is_helper(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
+/// How many values a helper takes; `None` where there is no such helper outside blocks.
+pub(super) fn arguments(name: &str) -> Option<RangeInclusive<usize>> {
+    match name {
+        "upper" | "lower" | "phone" | "mask" | "urlencode" => Some(1..=1),
+        "truncate" => Some(2..=2),
+        "default" => Some(2..=8),
+        "join" => Some(1..=2),
+        _ => None,
+    }
+}
+
+/// A number of values in words.
+pub(super) fn counted(range: &RangeInclusive<usize>) -> String {
+    match (range.start(), range.end()) {
+        (1, 1) => "one value".to_owned(),
+        (low, high) if low == high => format!("{low} values"),
+        (low, high) => format!("{low} to {high} values"),
+    }
+}
+
+type Run = fn(&[&Value], &Locale) -> Value;
+
+/// One helper.
+struct Tool {
+    run: Run,
+    locale: Locale,
+}
+
+impl HelperDef for Tool {
+    fn call_inner<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        _: &'reg Handlebars<'reg>,
+        _: &'rc Context,
+        _: &mut RenderContext<'reg, 'rc>,
+    ) -> Result<ScopedJson<'rc>, RenderError> {
+        let values: Vec<&Value> = helper.params().iter().map(|parameter| parameter.value()).collect();
+        Ok(ScopedJson::Derived((self.run)(&values, &self.locale)))
+    }
+}
+
+/// `each` over a list or the values of an object, counted by the output so that it can't run without end.
+struct Each;
+
+impl HelperDef for Each {
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        registry: &'reg Handlebars<'reg>,
+        context: &'rc Context,
+        state: &mut RenderContext<'reg, 'rc>,
+        output: &mut dyn Output,
+    ) -> HelperResult {
+        let value = helper.param(0).ok_or(RenderErrorReason::ParamNotFoundForIndex("each", 0))?.value();
+        let items: Vec<(Value, &Value)> = match value {
+            Value::Array(items) => items.iter().enumerate().map(|(index, item)| (Value::from(index), item)).collect(),
+            Value::Object(fields) => fields.iter().map(|(key, item)| (Value::from(key.as_str()), item)).collect(),
+            _ => Vec::new(),
+        };
+        if items.is_empty() {
+            return helper.inverse().map_or(Ok(()), |inverse| inverse.render(registry, context, state, output));
+        }
+        let Some(template) = helper.template() else { return Ok(()) };
+        let last = items.len() - 1;
+        for (index, (key, item)) in items.iter().enumerate() {
+            output.write("")?;
+            let mut block = BlockContext::new();
+            block.set_base_value((*item).clone());
+            block.set_local_var("index", Value::from(index));
+            block.set_local_var("key", key.clone());
+            block.set_local_var("first", Value::from(index == 0));
+            block.set_local_var("last", Value::from(index == last));
+            let mut parameters = BlockParams::new();
+            if let Some(name) = helper.block_param() {
+                parameters.add_value(name, (*item).clone())?;
+            } else if let Some((name, key_name)) = helper.block_param_pair() {
+                parameters.add_value(name, (*item).clone())?;
+                parameters.add_value(key_name, key.clone())?;
+            }
+            block.set_block_params(parameters);
+            state.push_block(block);
+            let rendered = template.render(registry, context, state, output);
+            state.pop_block();
+            rendered?;
+        }
+        Ok(())
+    }
+}
+
+/// A value as text; nothing for lists, objects and nothing.
+fn text(value: Option<&&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Bool(_) | Value::Number(_)) => value.map(|value| value.to_string()).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+trait MapText {
+    fn map_text(self, change: impl FnOnce(&str) -> String) -> Value;
+}
+
+impl MapText for String {
+    /// An empty text stays one: there is nothing to change.
+    fn map_text(self, change: impl FnOnce(&str) -> String) -> Value {
+        Value::String(if self.is_empty() { self } else { change(&self) })
+    }
+}
+
+fn join(list: Option<&Value>, separator: Option<&Value>) -> Value {
+    let separator = separator.and_then(Value::as_str).unwrap_or(", ");
+    let items: Vec<String> = match list {
+        Some(Value::Array(items)) => items.iter().map(|item| text(Some(&item))).collect(),
+        other => vec![text(other.as_ref())],
+    };
+    Value::String(items.into_iter().filter(|item| !item.is_empty()).collect::<Vec<_>>().join(separator))
+}
+
+/// Every letter and digit but the last two becomes `*`; blanks and signs stay, so that the form can be recognised.
+fn mask(text: &str) -> String {
+    let shown = text.chars().filter(|character| character.is_alphanumeric()).count();
+    let hidden = shown.saturating_sub(MASK_LEAVES).max(shown.min(1));
+    let mut seen = 0;
+    text.chars()
+        .map(|character| {
+            if !character.is_alphanumeric() {
+                return character;
+            }
+            seen += 1;
+            if seen <= hidden { '*' } else { character }
+        })
+        .collect()
+}

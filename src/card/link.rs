@@ -1,0 +1,117 @@
+//! Links: where a card may lead an agent.
+//!
+//! What a source or a caller says can fill in a link's path and query, percent-encoded, but never its scheme or host. The
+//! only exception is a whole URL from a record, and that must be https.
+
+use std::collections::BTreeSet;
+
+use handlebars::Context;
+
+use super::helpers::Renderer;
+use super::template::{Flavour, Template};
+use crate::problem::{Code, Fault};
+
+/// Longer links are cut by browsers and proxies.
+const LINK_BYTES_MAX: usize = 2 * 1024;
+
+/// A link, `ios` or `android`.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    template: Template,
+    /// The link is one whole URL from a record.
+    whole: bool,
+}
+
+/// Where a link is shown decides what it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the web phone.
+    Web,
+    /// In a mobile app, by a scheme of its own.
+    App,
+}
+
+impl Link {
+    pub(super) fn compile(text: &str, place: Place, names: &BTreeSet<String>) -> Result<Link, Vec<Fault>> {
+        let flavour = if text.starts_with("tel:") { Flavour::Telephone } else { Flavour::Encoded };
+        let template = Template::compile(text, flavour, names)?;
+        if template.is_one_unescaped_value() && place == Place::Web {
+            return Ok(Link { template, whole: true });
+        }
+        let fault = |message: &str, help: &str| Err(vec![Fault::new(Code::Link, "", message).help(help)]);
+        if template.has_unescaped_value() {
+            return fault(
+                "`{{{…}}}` may only be the whole link",
+                "inside a link write `{{…}}`, which is percent-encoded",
+            );
+        }
+        let head = template.literal_head();
+        match place {
+            Place::Web if !starts_with_host(head) => fault(
+                "a link begins with its scheme and host written out",
+                "write \"https://crm.example.com/contacts/{{crm.id}}\", or `{{{crm.url}}}` for a whole URL from a record",
+            ),
+            Place::App if !starts_with_scheme(head) => {
+                fault("an app link begins with its scheme written out", "write \"mycrm://contacts/{{crm.id}}\"")
+            }
+            _ => Ok(Link { template, whole: false }),
+        }
+    }
+
+    pub(super) fn mentions(&self) -> &BTreeSet<String> {
+        self.template.mentions()
+    }
+
+    /// The filled link, or why there is none.
+    pub(super) fn fill(&self, renderer: &Renderer, context: &Context) -> Result<String, String> {
+        let link = self.template.fill(renderer, context)?;
+        let link = link.trim();
+        if link.is_empty() {
+            return Err("it is empty".to_owned());
+        }
+        if link.len() > LINK_BYTES_MAX {
+            return Err(format!("it has more than {LINK_BYTES_MAX} bytes"));
+        }
+        if self.whole && !is_https(link) {
+            return Err("the URL from the record is not https".to_owned());
+        }
+        Ok(link.to_owned())
+    }
+}
+
+/// `https://host`, with the host ended by what follows it, or `tel:` and `mailto:`.
+fn starts_with_host(head: &str) -> bool {
+    if head.starts_with("tel:") || head.starts_with("mailto:") {
+        return true;
+    }
+    let Some(rest) = head.strip_prefix("https://").or_else(|| head.strip_prefix("http://")) else { return false };
+    let whole = rest.find(['/', '?', '#']);
+    // Without an end in the literal, `https://crm.{{x}}` would let a record choose the host.
+    let host = match whole {
+        Some(end) => rest.get(..end).unwrap_or_default(),
+        None => rest,
+    };
+    is_host(host)
+}
+
+fn is_host(host: &str) -> bool {
+    !host.is_empty() && !host.contains('@') && !host.contains(|character: char| character.is_whitespace())
+}
+
+fn starts_with_scheme(head: &str) -> bool {
+    let Some((scheme, _)) = head.split_once(':') else { return false };
+    let scheme = scheme.to_ascii_lowercase();
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '+' | '.' | '-'))
+        && !matches!(scheme.as_str(), "javascript" | "vbscript" | "data" | "file" | "blob")
+}
+
+/// A whole URL from a record: https, a host, and nothing that a browser would read in another way.
+fn is_https(link: &str) -> bool {
+    let Some(rest) = link.strip_prefix("https://") else { return false };
+    let host = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    is_host(host)
+        && !link.contains(|character: char| {
+            character.is_whitespace() || character.is_control() || "<>\"\\".contains(character)
+        })
+}

@@ -1,0 +1,219 @@
+//! One row of a card: which keys it has, and what becomes of it when it is filled.
+
+use std::collections::BTreeSet;
+
+use handlebars::Context;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::helpers::Renderer;
+use super::link::{Link, Place};
+use super::template::{Flavour, Template};
+use super::{clean, cut, is_present};
+use crate::problem::{Code, Fault};
+
+/// Characters of a row's text unless it says `max`; the web phone's layout breaks not far beyond.
+const TEXT_CHARACTERS: usize = 60;
+
+/// A row as rules define it.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    kind: String,
+    text: Option<Template>,
+    label: Option<Template>,
+    link: Option<Link>,
+    ios: Option<Link>,
+    android: Option<Link>,
+    user: Option<User>,
+    show: Option<Vec<String>>,
+    characters_max: usize,
+}
+
+/// The `user_id` of a `user` row.
+#[derive(Clone, Debug)]
+enum User {
+    Literal(Value),
+    Template(Template),
+}
+
+/// What became of one row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RowStep {
+    /// The row's position in the card, from 1.
+    pub row: usize,
+    /// Whether it is shown.
+    pub outcome: RowOutcome,
+    /// Links that were left out of it, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
+}
+
+/// Why a row is shown or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowOutcome {
+    /// It is on the card.
+    Shown,
+    /// What `show` names is absent, empty or false.
+    NotAskedFor,
+    /// Its text came out empty.
+    Empty,
+    /// A limit was reached while it was filled.
+    Failed(String),
+}
+
+impl Row {
+    pub(super) fn compile(row: &Value, names: &BTreeSet<String>) -> Result<Row, Vec<Fault>> {
+        let empty = Map::new();
+        let keys = row.as_object().unwrap_or(&empty);
+        let mut faults = Vec::new();
+        let mut text = |key: &str| {
+            let text = keys.get(key)?.as_str()?;
+            Template::compile(text, Flavour::Plain, names).map_err(|found| extend(&mut faults, found, key)).ok()
+        };
+        let (body, label) = (text("text"), text("label"));
+        let user = match keys.get("user_id") {
+            Some(Value::String(_)) => text("user_id").map(User::Template),
+            literal => literal.cloned().map(User::Literal),
+        };
+        let mut link = |key: &str, place: Place| {
+            let text = keys.get(key)?.as_str()?;
+            Link::compile(text, place, names).map_err(|found| extend(&mut faults, found, key)).ok()
+        };
+        let (web, ios, android) = (link("link", Place::Web), link("ios", Place::App), link("android", Place::App));
+        let show = keys
+            .get("show")
+            .and_then(Value::as_str)
+            .and_then(|path| show_path(path, names).map_err(|fault| extend(&mut faults, vec![fault], "show")).ok());
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Row {
+            kind: keys.get("type").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            text: body,
+            label,
+            link: web,
+            ios,
+            android,
+            user,
+            show,
+            characters_max: keys
+                .get("max")
+                .and_then(Value::as_u64)
+                .and_then(|max| usize::try_from(max).ok())
+                .unwrap_or(TEXT_CHARACTERS),
+        })
+    }
+
+    pub(super) fn mentions(&self) -> impl Iterator<Item = &String> {
+        let user = match &self.user {
+            Some(User::Template(template)) => Some(template),
+            _ => None,
+        };
+        let templates = [self.text.as_ref(), self.label.as_ref(), user].into_iter().flatten();
+        let links = [&self.link, &self.ios, &self.android].into_iter().flatten();
+        templates
+            .flat_map(Template::mentions)
+            .chain(links.flat_map(Link::mentions))
+            .chain(self.show.iter().filter_map(|path| path.first()))
+    }
+
+    pub(super) fn fill(&self, renderer: &Renderer, context: &Context) -> (Option<Value>, RowStep) {
+        let mut left_out = Vec::new();
+        let (row, outcome) = match self.filled(renderer, context, &mut left_out) {
+            Ok(row) => (Some(Value::Object(row)), RowOutcome::Shown),
+            Err(outcome) => (None, outcome),
+        };
+        (row, RowStep { row: 0, outcome, left_out })
+    }
+
+    fn filled(
+        &self,
+        renderer: &Renderer,
+        context: &Context,
+        left_out: &mut Vec<String>,
+    ) -> Result<Map<String, Value>, RowOutcome> {
+        if self.show.as_ref().is_some_and(|path| !is_present(look_up(context.data(), path))) {
+            return Err(RowOutcome::NotAskedFor);
+        }
+        let fill = |template: &Template| {
+            let text = template.fill(renderer, context).map_err(RowOutcome::Failed)?;
+            Ok(cut(&clean(&text), self.characters_max))
+        };
+        let mut row = Map::new();
+        row.insert("type".to_owned(), Value::String(self.kind.clone()));
+        if let Some(template) = &self.label {
+            let label = fill(template)?;
+            if !label.is_empty() {
+                row.insert("label".to_owned(), Value::String(label));
+            }
+        }
+        if let Some(template) = &self.text {
+            let text = fill(template)?;
+            if text.is_empty() {
+                return Err(RowOutcome::Empty);
+            }
+            row.insert("text".to_owned(), Value::String(text));
+        }
+        match &self.user {
+            Some(User::Literal(id)) => {
+                row.insert("user_id".to_owned(), id.clone());
+            }
+            Some(User::Template(template)) => {
+                let id = fill(template)?;
+                let id = id.parse::<u32>().ok().filter(|id| *id > 0).ok_or(RowOutcome::Empty)?;
+                row.insert("user_id".to_owned(), Value::from(id));
+            }
+            None => {}
+        }
+        if self.kind == "user" && !row.contains_key("label") {
+            return Err(RowOutcome::Empty);
+        }
+        for (key, link) in [("link", &self.link), ("ios", &self.ios), ("android", &self.android)] {
+            match link.as_ref().map(|link| link.fill(renderer, context)) {
+                Some(Ok(link)) => {
+                    row.insert(key.to_owned(), Value::String(link));
+                }
+                Some(Err(why)) => left_out.push(format!("{key}: {why}")),
+                None => {}
+            }
+        }
+        Ok(row)
+    }
+}
+
+fn extend(faults: &mut Vec<Fault>, found: Vec<Fault>, key: &str) {
+    faults.extend(found.into_iter().map(|fault| fault.under(&format!("/{key}"))));
+}
+
+/// `caller.company` → its segments.
+fn show_path(path: &str, names: &BTreeSet<String>) -> Result<Vec<String>, Fault> {
+    let segments: Vec<String> = path.split('.').map(str::to_owned).collect();
+    let plain = |segment: &String| {
+        !segment.is_empty()
+            && segment.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '-'))
+    };
+    if !segments.iter().all(plain) {
+        return Err(Fault::new(Code::TemplateSyntax, "", format!("`{path}` is not the name of a value")).help(
+            "`show` names one value, for example `crm.company`; the row is shown where it is there and not empty",
+        ));
+    }
+    match segments.first() {
+        Some(first) if names.contains(first) => Ok(segments),
+        first => {
+            let first = first.cloned().unwrap_or_default();
+            let mut fault = Fault::new(Code::TemplateName, "", format!("`{first}` stands for nothing here"));
+            fault.help = crate::problem::did_you_mean(&first, names.iter().map(String::as_str));
+            Err(fault)
+        }
+    }
+}
+
+fn look_up<'a>(values: &'a Value, path: &[String]) -> &'a Value {
+    path.iter()
+        .try_fold(values, |value, segment| match value {
+            Value::Array(items) => items.get(segment.parse::<usize>().ok()?),
+            other => other.get(segment),
+        })
+        .unwrap_or(&Value::Null)
+}

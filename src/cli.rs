@@ -1,0 +1,89 @@
+//! The command line: the only place that wires the parts together, reads the clock and the environment, and prints.
+//!
+//! One file a command. Results go to stdout, everything else to stderr. Exit codes: 0 fine; 1 rules or tests are wrong,
+//! or no card came out where one was asked for; 2 could not run.
+
+mod check;
+mod demo;
+mod explain;
+mod out;
+mod problems;
+mod schema;
+mod serve;
+mod server;
+mod settings;
+mod shown;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Puts a card on the agent's screen before hello: YAML rules decide which one.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Arguments {
+    /// The rule directory
+    #[arg(long, global = true, env = "CALLCARD_RULES", default_value = "rules", value_name = "DIR")]
+    rules: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find every problem in the rules
+    Check(check::Arguments),
+    /// Run the tests beside the rules (*.test.yaml): no network, no clock
+    Test(test::Arguments),
+    /// Decide one event and print why
+    Explain(explain::Arguments),
+    /// Receive webhooks and send cards
+    Serve(serve::Arguments),
+    /// Ring calls at a fake phone system, on loopback, with the shipped rules
+    Demo(demo::Arguments),
+    /// Print a JSON Schema
+    Schema(schema::Arguments),
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How a command ended that could run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// Exit code 0.
+    Fine,
+    /// Exit code 1.
+    Wrong,
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // A second call would find the provider in place, which is just as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let ended = match arguments.command {
+        Command::Check(check) => check::run(&check, &arguments.rules),
+        Command::Test(test) => test::run(&test, &arguments.rules),
+        Command::Explain(explain) => explain::run(&explain, &arguments.rules),
+        Command::Serve(serve) => serve::run(&serve, arguments.rules),
+        Command::Demo(demo) => demo::run(&demo, arguments.rules),
+        Command::Schema(schema) => schema::run(&schema),
+    };
+    match ended {
+        Ok(Ended::Fine) => ExitCode::SUCCESS,
+        Ok(Ended::Wrong) => ExitCode::from(1),
+        Err(error) => {
+            out::error(&format!("callcard: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! `callcard serve`: the engine for real.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use secrecy::SecretString;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::server::{Addresses, Server};
+use super::{Ended, out, settings};
+use crate::problem::Problem;
+use crate::rules::{Account, Live, Rejected, Secrets};
+use crate::source::Network;
+use crate::web::{Metrics, Reload};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Where webhooks are served
+    #[arg(long, env = "CALLCARD_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Where health, metrics and reload are served; beyond loopback it demands CALLCARD_ADMIN_TOKEN
+    #[arg(long, env = "CALLCARD_ADMIN_LISTEN", default_value = "127.0.0.1:9090", value_name = "ADDRESS")]
+    admin_listen: SocketAddr,
+    /// Where accepted events are kept until they are settled
+    #[arg(long, env = "CALLCARD_DATA", default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+    /// How the log is written
+    #[arg(long, env = "CALLCARD_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+pub(super) fn run(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
+    start_log(arguments.log_format);
+    let account = settings::account()?;
+    let network = settings::network()?;
+    let environment = settings::environment(Secrets::From(&settings::variable), &network, account.clone());
+    let (live, warnings) = match Live::start(rules, &environment) {
+        Ok(started) => started,
+        Err(Rejected(problems)) => return Ok(settings::rejected(&problems)),
+    };
+    warn(&warnings);
+    if live.rules().accounts.is_empty() {
+        bail!(
+            "no phone-system account: set HIPCALL_API_TOKEN and HIPCALL_WEBHOOK_SECRET, or name accounts in the rules"
+        );
+    }
+    let admin_token =
+        settings::variable("CALLCARD_ADMIN_TOKEN").filter(|token| !token.is_empty()).map(SecretString::from);
+    if !arguments.admin_listen.ip().is_loopback() && admin_token.is_none() {
+        bail!("--admin-listen {} is beyond loopback: set CALLCARD_ADMIN_TOKEN", arguments.admin_listen);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(arguments, Arc::new(live), network, account, admin_token))?;
+    Ok(Ended::Fine)
+}
+
+async fn serve(
+    arguments: &Arguments,
+    live: Arc<Live>,
+    network: Network,
+    account: Option<Account>,
+    admin_token: Option<SecretString>,
+) -> Result<()> {
+    let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP can't be handled")?;
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM can't be handled")?;
+    let addresses = Addresses {
+        listen: arguments.listen,
+        admin_listen: arguments.admin_listen,
+        admin_token,
+        data: &arguments.data,
+    };
+    let again = Arc::new(Again { live: Arc::clone(&live), network, account });
+    let on_request = Arc::clone(&again);
+    let mut counted = None;
+    let server = Server::start(addresses, Arc::clone(&live), |metrics| {
+        counted = Some(metrics.clone());
+        Box::new(move || on_request.reload(&metrics)) as Reload
+    })
+    .await?;
+    let rules = live.rules();
+    tracing::info!(
+        listen = %server.listen, admin = %server.admin_listen, rules = rules.rules.len(), rules.revision = rules.revision,
+        "serving {} rules (revision {}): webhooks at http://{}/webhooks/{}/…, admin at http://{}",
+        rules.rules.len(), rules.revision, server.listen, rules.accounts.first().map_or("", |account| &account.name), server.admin_listen
+    );
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = tokio::signal::ctrl_c() => break,
+            _ = hang_up.recv() => {
+                let (again, metrics) = (Arc::clone(&again), counted.clone());
+                // Compiling reads files; it must not hold up a webhook.
+                let _ = tokio::task::spawn_blocking(move || metrics.map(|metrics| again.reload(&metrics))).await;
+            }
+        }
+    }
+    tracing::info!("stopping");
+    server.stop().await;
+    Ok(())
+}
+
+/// Loads the rules again with the same environment.
+struct Again {
+    live: Arc<Live>,
+    network: Network,
+    account: Option<Account>,
+}
+
+impl Again {
+    fn reload(&self, metrics: &Metrics) -> Result<Vec<Problem>, Rejected> {
+        let environment =
+            settings::environment(Secrets::From(&settings::variable), &self.network, self.account.clone());
+        let reloaded = self.live.reload(&environment);
+        let revision = self.live.rules().revision.clone();
+        match &reloaded {
+            Ok(warnings) => {
+                metrics.reload("swapped");
+                tracing::info!(rules.revision = revision, "new rules are in force: revision {revision}");
+                warn(warnings);
+            }
+            Err(Rejected(problems)) => {
+                metrics.reload("rejected");
+                for problem in problems {
+                    tracing::error!(code = problem.code.as_str(), "{}", on_one_line(problem));
+                }
+                tracing::error!(
+                    rules.revision = revision,
+                    "the new rules are not used; revision {revision} stays in force"
+                );
+            }
+        }
+        reloaded
+    }
+}
+
+fn warn(warnings: &[Problem]) {
+    for problem in warnings {
+        tracing::warn!(code = problem.code.as_str(), "{}", on_one_line(problem));
+    }
+}
+
+fn on_one_line(problem: &Problem) -> String {
+    let place = &problem.place;
+    let code = problem.code.as_str();
+    format!("{}:{}:{}: {} [{code}]", place.file.path, place.line, place.column, problem.message)
+}
+
+fn start_log(format: LogFormat) {
+    let level = match settings::variable("CALLCARD_LOG").as_deref() {
+        Some("debug") => tracing::Level::DEBUG,
+        Some("warn") => tracing::Level::WARN,
+        Some("error") => tracing::Level::ERROR,
+        _ => tracing::Level::INFO,
+    };
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    // A second subscriber in one process can't be set; the first one stays.
+    let _ = match format {
+        LogFormat::Text => builder.with_ansi(out::errors_have_colour()).try_init().is_ok(),
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init().is_ok(),
+    };
+}

@@ -1,0 +1,84 @@
+//! What the environment says. Nothing below the command line reads it.
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::{Ended, out, problems};
+use crate::delivery::Outside;
+use crate::problem::Problem;
+use crate::rules::{Account, Accounts, Environment, Secrets, checked_api};
+use crate::source::Network;
+
+/// The account that is made from the environment where the rules name none.
+const ACCOUNT: &str = "hipcall";
+
+/// The card API of Turkish accounts; the global one is https://use.hipcall.com/api/v3.
+const API: &str = "https://use.hipcall.com.tr/api/v3";
+
+/// What the phone system allows an account.
+const REQUESTS_PER_MINUTE: u32 = 60;
+
+/// An environment variable; one that is not Unicode does not exist.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Connections for HTTP sources.
+pub(super) fn network() -> Result<Network> {
+    Network::new().context("no HTTP client can be made")
+}
+
+/// What rules are compiled with.
+pub(super) fn environment<'a>(secrets: Secrets<'a>, network: &'a Network, account: Option<Account>) -> Environment<'a> {
+    Environment { secrets, network, accounts: Accounts::Written(account) }
+}
+
+/// The clock and the chance of a real run.
+pub(super) fn outside() -> Outside {
+    Outside { now: Timestamp::now, chance: fastrand::f64 }
+}
+
+/// The account of the environment; `None` where no token is set.
+pub(super) fn account() -> Result<Option<Account>> {
+    let Some(token) = variable("HIPCALL_API_TOKEN").filter(|token| !token.is_empty()) else { return Ok(None) };
+    let Some(webhook_secret) = variable("HIPCALL_WEBHOOK_SECRET").filter(|secret| !secret.is_empty()) else {
+        bail!(
+            "HIPCALL_WEBHOOK_SECRET is not set: it is the last part of the webhook's address, and whoever knows it can ring"
+        );
+    };
+    let api = variable("HIPCALL_API_URL").unwrap_or_else(|| API.to_owned());
+    let api = checked_api(&api).map_err(|message| anyhow::anyhow!("HIPCALL_API_URL: {message}"))?;
+    let requests_per_minute = match variable("HIPCALL_REQUESTS_PER_MINUTE") {
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| *limit > 0)
+            .context("HIPCALL_REQUESTS_PER_MINUTE is not a number above 0")?,
+        None => REQUESTS_PER_MINUTE,
+    };
+    Ok(Some(Account {
+        name: ACCOUNT.to_owned(),
+        api,
+        token: SecretString::from(token),
+        webhook_secret: SecretString::from(webhook_secret),
+        requests_per_minute,
+    }))
+}
+
+/// Prints problems to stderr, for commands whose result is something else.
+pub(super) fn tell(found: &[Problem]) {
+    for problem in found {
+        out::error(&problems::shown(problem, out::errors_have_colour()));
+        out::error("");
+    }
+    if let Some(count) = problems::counted(found) {
+        out::error(&count);
+    }
+}
+
+/// Prints the problems of rules that can't be used.
+pub(super) fn rejected(found: &[Problem]) -> Ended {
+    tell(found);
+    Ended::Wrong
+}

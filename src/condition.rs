@@ -1,0 +1,189 @@
+//! `when`: which calls a rule is about.
+//!
+//! A test looks at one [`Call`] and nothing else: it asks no source, reads no clock and knows no other rule. A test of
+//! something that the call does not have is false, so `not` of it is true.
+
+mod compile;
+mod number_set;
+mod pattern;
+
+pub use compile::Lists;
+pub use number_set::{DIGITS_MAX, Interval, NumberSet};
+pub use pattern::{PatternError, parse as parse_pattern};
+
+use serde::Serialize;
+
+use crate::event::{Call, CustomerNumber, Direction, EventKind, Kind};
+
+/// Conditions that must all hold.
+#[derive(Clone, Debug, Default)]
+pub struct When {
+    conditions: Vec<Condition>,
+}
+
+/// One key of a `when`.
+#[derive(Clone, Debug)]
+struct Condition {
+    key: &'static str,
+    /// What the rule asks for, as it was written.
+    wanted: String,
+    test: Test,
+}
+
+/// What a condition looks at. In each list one is enough.
+#[derive(Clone, Debug)]
+enum Test {
+    Account(Vec<String>),
+    Event(Vec<EventKind>),
+    Direction(Vec<Direction>),
+    /// Stands where a rule names no direction: everything but internal calls.
+    NotInternal,
+    Customer(CustomerTest),
+    Line {
+        ids: Vec<i64>,
+        numbers: NumberSet,
+    },
+    Callee {
+        kinds: Vec<String>,
+        ids: Vec<i64>,
+    },
+    User(Vec<i64>),
+    Any(Vec<When>),
+    Not(When),
+}
+
+/// The parts of a `customer`; every one that is there must hold.
+#[derive(Clone, Debug, Default)]
+struct CustomerTest {
+    numbers: Option<NumberSet>,
+    lists: Option<NumberSet>,
+    countries: Option<Vec<String>>,
+    kinds: Option<Vec<Kind>>,
+    withheld: Option<bool>,
+}
+
+/// One condition with its answer, for people who ask why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The key in the `when`.
+    pub key: &'static str,
+    /// What the rule asks for.
+    pub wanted: String,
+    /// What the call has.
+    pub found: String,
+    /// The answer.
+    pub holds: bool,
+    /// The blocks of `any` and `not`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inner: Vec<Vec<Step>>,
+}
+
+impl When {
+    /// Whether every condition holds for the call.
+    pub fn holds(&self, call: &Call) -> bool {
+        self.conditions.iter().all(|condition| condition.test.holds(call))
+    }
+
+    /// Every condition with its answer, also those behind the first that does not hold.
+    pub fn explain(&self, call: &Call) -> Vec<Step> {
+        self.conditions
+            .iter()
+            .map(|condition| Step {
+                key: condition.key,
+                wanted: condition.wanted.clone(),
+                found: condition.test.found(call),
+                holds: condition.test.holds(call),
+                inner: condition.test.blocks().iter().map(|block| block.explain(call)).collect(),
+            })
+            .collect()
+    }
+
+    /// Whether any call with this event and direction could satisfy it; used to turn events away at the door.
+    pub fn can_want(&self, event: &EventKind, direction: Option<Direction>) -> bool {
+        self.conditions.iter().all(|condition| match &condition.test {
+            Test::Event(events) => events.contains(event),
+            Test::Direction(directions) => direction.is_some_and(|direction| directions.contains(&direction)),
+            Test::NotInternal => direction != Some(Direction::Internal),
+            _ => true,
+        })
+    }
+}
+
+impl Test {
+    fn holds(&self, call: &Call) -> bool {
+        match self {
+            Test::Account(names) => names.contains(&call.account),
+            Test::Event(events) => events.contains(&call.event),
+            Test::Direction(directions) => call.direction.is_some_and(|direction| directions.contains(&direction)),
+            Test::NotInternal => call.direction != Some(Direction::Internal),
+            Test::Customer(test) => test.holds(&call.customer),
+            Test::Line { ids, numbers } => {
+                call.line.id.is_some_and(|id| ids.contains(&id)) || numbers.contains(&call.line.number)
+            }
+            Test::Callee { kinds, ids } => call.callee.as_ref().is_some_and(|callee| {
+                (kinds.is_empty() || kinds.contains(&callee.kind))
+                    && (ids.is_empty() || callee.id.is_some_and(|id| ids.contains(&id)))
+            }),
+            Test::User(ids) => call.user_id.is_some_and(|id| ids.contains(&id)),
+            Test::Any(blocks) => blocks.iter().any(|block| block.holds(call)),
+            Test::Not(block) => !block.holds(call),
+        }
+    }
+
+    fn blocks(&self) -> &[When] {
+        match self {
+            Test::Any(blocks) => blocks,
+            Test::Not(block) => std::slice::from_ref(block),
+            _ => &[],
+        }
+    }
+
+    /// What the call has where this test looks.
+    fn found(&self, call: &Call) -> String {
+        let id = |id: Option<i64>| id.map_or_else(|| "absent".to_owned(), |id| id.to_string());
+        match self {
+            Test::Account(_) => call.account.clone(),
+            Test::Event(_) => call.event.as_str().to_owned(),
+            Test::Direction(_) | Test::NotInternal => {
+                call.direction.map_or("absent", |direction| direction.as_str()).to_owned()
+            }
+            Test::Customer(_) => describe(&call.customer),
+            Test::Line { .. } => format!("id {}, number {}", id(call.line.id), describe(&call.line.number)),
+            Test::Callee { .. } => call
+                .callee
+                .as_ref()
+                .map_or_else(|| "absent".to_owned(), |callee| format!("{} {}", callee.kind, id(callee.id))),
+            Test::User(_) => id(call.user_id),
+            Test::Any(blocks) => {
+                format!("{} of {} blocks hold", blocks.iter().filter(|block| block.holds(call)).count(), blocks.len())
+            }
+            Test::Not(block) => {
+                if block.holds(call) { "the block holds" } else { "the block does not hold" }.to_owned()
+            }
+        }
+    }
+}
+
+impl CustomerTest {
+    fn holds(&self, customer: &CustomerNumber) -> bool {
+        fn all<T>(part: Option<&T>, test: impl FnOnce(&T) -> bool) -> bool {
+            part.is_none_or(test)
+        }
+        all(self.numbers.as_ref(), |numbers| numbers.contains(customer))
+            && all(self.lists.as_ref(), |numbers| numbers.contains(customer))
+            && all(self.countries.as_ref(), |countries| {
+                customer.country().is_some_and(|country| countries.iter().any(|one| one == country))
+            })
+            && all(self.kinds.as_ref(), |kinds| kinds.iter().any(|kind| customer.kind().is(*kind)))
+            && all(self.withheld.as_ref(), |withheld| (customer.kind() == Kind::Withheld) == *withheld)
+    }
+}
+
+/// A number in the words of a trace: its international form or what stands in for it, country and kind.
+fn describe(number: &CustomerNumber) -> String {
+    let text = number.e164().or(number.digits()).or(number.received()).unwrap_or("no number");
+    match number.country() {
+        Some(country) => format!("{text} ({country}, {})", number.kind().as_str()),
+        None => format!("{text} ({})", number.kind().as_str()),
+    }
+}

@@ -1,0 +1,230 @@
+//! A `when` as it was written → [`When`].
+//!
+//! The shape has been checked against the schema before; what is left are number patterns, list names and country codes.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{Condition, CustomerTest, NumberSet, PatternError, Test, When, pattern};
+use crate::event::{CustomerNumber, Direction, EventKind, Kind, Region};
+use crate::problem::{Code, Fault, did_you_mean};
+
+/// The number lists that a `customer` may name.
+#[derive(Debug)]
+pub struct Lists {
+    lists: BTreeMap<String, NumberSet>,
+    region: Region,
+}
+
+impl Lists {
+    /// No list yet. `region` is used to tell people the international form of a national number.
+    pub fn new(region: Region) -> Lists {
+        Lists { lists: BTreeMap::new(), region }
+    }
+
+    /// Adds a list of patterns. Those that can't be read are left out and told.
+    pub fn add(&mut self, name: &str, patterns: &Value) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let set = self.numbers(patterns, "", &mut faults);
+        self.lists.insert(name.to_owned(), set);
+        faults
+    }
+
+    /// The union of patterns: one text or a list of them.
+    fn numbers(&self, patterns: &Value, pointer: &str, faults: &mut Vec<Fault>) -> NumberSet {
+        let mut sets = Vec::new();
+        for (pointer, pattern) in one_or_many(patterns, pointer) {
+            let Some(text) = pattern.as_str() else { continue };
+            match pattern::parse(text) {
+                Ok(set) => sets.push(set),
+                Err(error) => faults.push(self.pattern_fault(text, pointer, &error)),
+            }
+        }
+        NumberSet::union(sets)
+    }
+
+    fn pattern_fault(&self, text: &str, pointer: String, error: &PatternError) -> Fault {
+        let fault = Fault::new(Code::NumberPattern, pointer, format!("`{text}` is not a number pattern: {error}"));
+        let spaced: String = text.chars().filter(|character| character.is_ascii_digit()).collect();
+        match (error, CustomerNumber::parse(Some(&spaced), self.region).e164()) {
+            (PatternError::Character(_), _) if self.lists.contains_key(text) => {
+                fault.help(format!("to name the list, write `{{in: {text}}}`"))
+            }
+            (PatternError::NotInternational | PatternError::ZeroAfterPlus, Some(e164)) => {
+                fault.help(format!("in international form it is \"{e164}\""))
+            }
+            (PatternError::ZeroAfterPlus, None) => fault.help("leave the 0 out and write the country code: +90 532 …"),
+            _ => fault.help(
+                "examples: \"+90*\", \"+44 20 7946 0XXX\", \"+90 5[34]2 123 45 67\", \"+4922155500..+4922155599\"",
+            ),
+        }
+    }
+}
+
+impl When {
+    /// Compiles the `when` of a rule; `None` where the rule has none. Without an `event` it means `call_init`, and
+    /// without `internal` in any `direction` it never holds for an internal call.
+    ///
+    /// # Errors
+    /// Every mistake in it, each with its pointer.
+    pub fn compile(when: Option<&Value>, lists: &Lists) -> Result<When, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let empty = Map::new();
+        let keys = when.and_then(Value::as_object).unwrap_or(&empty);
+        let mut compiled = block(keys, "", lists, &mut faults);
+        if !names(when, "event", |_| true) {
+            let implied = Condition {
+                key: "event",
+                wanted: "call_init, unless given".to_owned(),
+                test: Test::Event(vec![EventKind::CallInit]),
+            };
+            compiled.conditions.insert(0, implied);
+        }
+        if !keys.contains_key("direction") && !names(when, "direction", |value| value == "internal") {
+            let implied = Condition {
+                key: "direction",
+                wanted: "not internal, unless given".to_owned(),
+                test: Test::NotInternal,
+            };
+            compiled.conditions.insert(0, implied);
+        }
+        if faults.is_empty() { Ok(compiled) } else { Err(faults) }
+    }
+}
+
+/// Whether `key` stands anywhere in the block or in those inside it, with a value that passes.
+fn names(value: Option<&Value>, key: &str, passes: fn(&Value) -> bool) -> bool {
+    match value {
+        Some(Value::Object(map)) => map.iter().any(|(name, inner)| {
+            (name == key && one_or_many(inner, "").iter().any(|(_, one)| passes(one)))
+                || (matches!(name.as_str(), "any" | "not") && names(Some(inner), key, passes))
+        }),
+        Some(Value::Array(items)) => items.iter().any(|item| names(Some(item), key, passes)),
+        _ => false,
+    }
+}
+
+fn block(keys: &Map<String, Value>, pointer: &str, lists: &Lists, faults: &mut Vec<Fault>) -> When {
+    let mut conditions = Vec::with_capacity(keys.len());
+    for (key, value) in keys {
+        let here = format!("{pointer}/{key}");
+        let (key, test) = match key.as_str() {
+            "account" => ("account", Test::Account(texts(value))),
+            "event" => ("event", Test::Event(texts(value).iter().map(|name| EventKind::from(name.as_str())).collect())),
+            "direction" => {
+                ("direction", Test::Direction(texts(value).iter().filter_map(|name| Direction::parse(name)).collect()))
+            }
+            "customer" => ("customer", Test::Customer(customer(value, &here, lists, faults))),
+            "line" => ("line", Test::Line { ids: integers(value), numbers: lists.numbers(value, &here, faults) }),
+            "callee" => (
+                "callee",
+                Test::Callee {
+                    kinds: value.get("type").map(texts).unwrap_or_default(),
+                    ids: value.get("id").map(integers).unwrap_or_default(),
+                },
+            ),
+            "user" => ("user", Test::User(integers(value))),
+            "any" => (
+                "any",
+                Test::Any(
+                    one_or_many(value, &here)
+                        .iter()
+                        .filter_map(|(pointer, item)| item.as_object().map(|keys| block(keys, pointer, lists, faults)))
+                        .collect(),
+                ),
+            ),
+            "not" => match value.as_object() {
+                Some(keys) => ("not", Test::Not(block(keys, &here, lists, faults))),
+                None => continue,
+            },
+            _ => continue,
+        };
+        conditions.push(Condition { key, wanted: written(value), test });
+    }
+    When { conditions }
+}
+
+fn customer(value: &Value, pointer: &str, lists: &Lists, faults: &mut Vec<Fault>) -> CustomerTest {
+    let Some(parts) = value.as_object() else {
+        return CustomerTest { numbers: Some(lists.numbers(value, pointer, faults)), ..CustomerTest::default() };
+    };
+    let mut test = CustomerTest::default();
+    for (key, value) in parts {
+        let here = format!("{pointer}/{key}");
+        match key.as_str() {
+            "number" => test.numbers = Some(lists.numbers(value, &here, faults)),
+            "in" => test.lists = Some(named_lists(value, &here, lists, faults)),
+            "country" => test.countries = Some(countries(value, &here, faults)),
+            "kind" => test.kinds = Some(texts(value).iter().filter_map(|name| Kind::parse(name)).collect()),
+            "withheld" => test.withheld = value.as_bool(),
+            _ => {}
+        }
+    }
+    test
+}
+
+fn named_lists(value: &Value, pointer: &str, lists: &Lists, faults: &mut Vec<Fault>) -> NumberSet {
+    let mut sets = Vec::new();
+    for (pointer, name) in one_or_many(value, pointer) {
+        let name = name.as_str().unwrap_or_default();
+        match lists.lists.get(name) {
+            Some(set) => sets.push(set.clone()),
+            None => {
+                let mut fault = Fault::new(Code::UnknownName, pointer, format!("no list is named `{name}`"));
+                fault.help = did_you_mean(name, lists.lists.keys().map(String::as_str))
+                    .or_else(|| Some("lists are defined under `lists`".to_owned()));
+                faults.push(fault);
+            }
+        }
+    }
+    NumberSet::union(sets)
+}
+
+fn countries(value: &Value, pointer: &str, faults: &mut Vec<Fault>) -> Vec<String> {
+    let mut countries = Vec::new();
+    for (pointer, country) in one_or_many(value, pointer) {
+        let country = country.as_str().unwrap_or_default();
+        match Region::parse(country) {
+            Some(_) => countries.push(country.to_owned()),
+            None => faults.push(
+                Fault::new(Code::WrongValue, pointer, format!("`{country}` is not a country"))
+                    .help("countries are written as in ISO 3166: TR, GB, DE"),
+            ),
+        }
+    }
+    countries
+}
+
+/// The items of a list with their pointers, or the value itself.
+fn one_or_many<'a>(value: &'a Value, pointer: &str) -> Vec<(String, &'a Value)> {
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(position, item)| (format!("{pointer}/{position}"), item)).collect()
+        }
+        one => vec![(pointer.to_owned(), one)],
+    }
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    one_or_many(value, "").iter().filter_map(|(_, one)| one.as_str().map(str::to_owned)).collect()
+}
+
+fn integers(value: &Value) -> Vec<i64> {
+    one_or_many(value, "").iter().filter_map(|(_, one)| one.as_i64()).collect()
+}
+
+/// A value as a person would write it on one line.
+fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(written).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            format!(
+                "{{{}}}",
+                map.iter().map(|(key, value)| format!("{key}: {}", written(value))).collect::<Vec<_>>().join(", ")
+            )
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,297 @@
+//! Deliveries: claim → decide → send → settle, until nothing is due.
+//!
+//! Every delivery ends in exactly one settlement, and each is logged in one line. When and how often to send again is
+//! arithmetic of its own (`retry`), without clock or chance. Nothing here knows how a webhook arrives.
+
+mod budget;
+mod hush;
+mod metrics;
+mod retry;
+
+pub use hush::Hush;
+pub use metrics::Metrics;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::engine::{self, Decision, Outcome};
+use crate::event::{Call, Event};
+use crate::outbox::{Claimed, Decided, Outbox, OutboxError, Settlement};
+use crate::phone::{ATTEMPT_TIMEOUT, Attempt, Phone, Target};
+use crate::rules::{Account, Live, RuleSet};
+use budget::Budgets;
+use retry::{Next, next};
+
+/// Deliveries under way at once; each waits for sources and the card API, hardly for the processor.
+const CONCURRENT_MAX: usize = 64;
+
+/// How much longer than a decision and an attempt a lease lasts. A lease that ran out would be worked on twice.
+const LEASE_MARGIN: Duration = Duration::from_secs(30);
+
+/// How long the loop rests after the outbox failed.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
+/// At most one loud line a minute about a token that the API refuses.
+const TOKEN_REFUSED_EVERY: Duration = Duration::from_secs(60);
+
+/// How long deliveries under way may take after a stop was asked for.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Works off the outbox.
+#[derive(Clone)]
+pub struct Courier {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    outbox: Outbox,
+    phone: Phone,
+    live: Arc<Live>,
+    outside: Outside,
+    metrics: Metrics,
+    budgets: Budgets,
+    token_refused: Hush,
+}
+
+/// The clock and the chance, handed in so that a test can choose them.
+#[derive(Clone, Copy)]
+pub struct Outside {
+    /// The time.
+    pub now: fn() -> Timestamp,
+    /// A number from 0 up to 1, for jitter.
+    pub chance: fn() -> f64,
+}
+
+impl Courier {
+    /// A courier for one outbox.
+    pub fn new(outbox: Outbox, phone: Phone, live: Arc<Live>, outside: Outside, metrics: Metrics) -> Courier {
+        let token_refused = Hush::new(TOKEN_REFUSED_EVERY);
+        let shared = Shared { outbox, phone, live, outside, metrics, budgets: Budgets::default(), token_refused };
+        Courier { shared: Arc::new(shared) }
+    }
+
+    /// Works until `stop` becomes true, then finishes what is under way. What is left stays durable.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
+        while !*stop.borrow() {
+            let changed = self.shared.outbox.changed();
+            let due = match self.claim(&mut tasks).await {
+                Ok(due) => due,
+                Err(error) => {
+                    tracing::error!(%error, "the outbox failed: {error}");
+                    Some(Instant::now() + FAILURE_PAUSE)
+                }
+            };
+            tokio::select! {
+                () = changed => {}
+                () = sleep_until(due) => {}
+                Some(ended) = tasks.join_next() => log_panic(ended),
+                _ = stop.changed() => {}
+            }
+        }
+        let finish = async {
+            while let Some(ended) = tasks.join_next().await {
+                log_panic(ended);
+            }
+        };
+        if tokio::time::timeout(STOP_WITHIN, finish).await.is_err() {
+            tracing::warn!("deliveries still under way are left in the outbox");
+        }
+    }
+
+    /// Starts what is due, and says when to look again.
+    async fn claim(&self, tasks: &mut JoinSet<()>) -> Result<Option<Instant>, OutboxError> {
+        let free = CONCURRENT_MAX.saturating_sub(tasks.len());
+        if free == 0 {
+            return Ok(None);
+        }
+        let lease = self.shared.live.rules().defaults.decide_within + ATTEMPT_TIMEOUT + LEASE_MARGIN;
+        let claimed = self.shared.outbox.claim((self.shared.outside.now)(), lease, free).await?;
+        for claimed in claimed {
+            let shared = Arc::clone(&self.shared);
+            tasks.spawn(async move { shared.deliver(claimed).await });
+        }
+        let due = self.shared.outbox.next_due().await?;
+        let wait = due.map(|due| due.duration_since((self.shared.outside.now)()));
+        Ok(wait.map(|wait| Instant::now() + Duration::try_from(wait).unwrap_or_default()))
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn log_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a delivery stopped unexpectedly; it is tried again when its lease runs out");
+    }
+}
+
+/// What one turn of a delivery came to.
+struct Turn {
+    next: Next,
+    decided: Option<Decided>,
+    decision: Option<Decision>,
+}
+
+impl Shared {
+    async fn deliver(&self, claimed: Claimed) {
+        let turn = match self.turn(&claimed).await {
+            Ok(turn) => turn,
+            Err(error) => {
+                tracing::error!(call.id = claimed.call_id, %error, "call {}: the outbox failed: {error}", claimed.call_id);
+                return;
+            }
+        };
+        if let Err(error) = self.settle(&claimed, turn).await {
+            tracing::error!(call.id = claimed.call_id, %error, "call {}: the outcome can't be stored: {error}", claimed.call_id);
+        }
+    }
+
+    /// Decides, unless an earlier attempt did, and sends.
+    async fn turn(&self, claimed: &Claimed) -> Result<Turn, OutboxError> {
+        let settled = |settlement| Turn { next: Next::Settle(settlement), decided: None, decision: None };
+        let now = (self.outside.now)();
+        if now >= claimed.expires_at {
+            let reason = format!("the call began {}", ago(now.duration_since(claimed.started_at)));
+            return Ok(settled(Settlement::TooLate { reason }));
+        }
+        if self.outbox.is_sent(&claimed.account, &claimed.call_id).await? {
+            let reason = "another event of this call already has its card".to_owned();
+            return Ok(settled(Settlement::NoCard { reason }));
+        }
+        let rules = self.live.rules();
+        let Some(account) = rules.account(&claimed.account) else {
+            let reason = format!("the account `{}` is no longer in the rules", claimed.account);
+            return Ok(settled(Settlement::NoCard { reason }));
+        };
+        if let Some(card) = &claimed.card {
+            return self.send(claimed, account, card).await.map(|next| Turn { next, decided: None, decision: None });
+        }
+        let Some(decision) = decide(&rules, claimed, now).await else {
+            let reason = "the stored event can't be read".to_owned();
+            return Ok(settled(Settlement::NoCard { reason }));
+        };
+        let card = match &decision.outcome {
+            Outcome::Card(card) => Ok(card.body()),
+            Outcome::NoCard(why) => Err(Settlement::NoCard { reason: why.to_string() }),
+            Outcome::Invalid(mistakes) => Err(Settlement::InvalidCard { reason: mistakes.join("; ") }),
+        };
+        let next = match &card {
+            Ok(card) => self.send(claimed, account, card).await?,
+            Err(settlement) => Next::Settle(settlement.clone()),
+        };
+        let decided = Decided {
+            rule: decision.rule.as_ref().map(|rule| rule.to_string()),
+            revision: decision.revision.clone(),
+            card: card.ok(),
+            trace: serde_json::to_string(&decision.trace).unwrap_or_default(),
+        };
+        Ok(Turn { next, decided: Some(decided), decision: Some(decision) })
+    }
+
+    async fn send(&self, claimed: &Claimed, account: &Account, card: &str) -> Result<Next, OutboxError> {
+        // A hang-up may have come in while sources were asked.
+        if self.outbox.is_settled(claimed.id).await? {
+            return Ok(Next::Settle(Settlement::Over));
+        }
+        let now = (self.outside.now)();
+        if let Err(free_at) = self.budgets.take(account, now) {
+            return Ok(next_within(claimed, free_at, "the account's rate allows no more cards this minute".to_owned()));
+        }
+        let target = Target { api: &account.api, token: &account.token };
+        let begun = Instant::now();
+        let attempt = self.phone.send(&target, &claimed.call_id, card, now).await;
+        self.metrics.attempt(&account.name, &attempt, begun.elapsed());
+        if let Attempt::Refused { unauthorized: true, status, .. } = &attempt
+            && let Some(silenced) = self.token_refused.say(&account.name, Instant::now())
+        {
+            tracing::error!(
+                account = account.name,
+                status,
+                silenced,
+                "the card API refuses the token of account `{}` (status {status}): no card reaches an agent until it is renewed",
+                account.name
+            );
+        }
+        Ok(next(attempt, claimed.attempts, (self.outside.now)(), claimed.expires_at, (self.outside.chance)()))
+    }
+
+    async fn settle(&self, claimed: &Claimed, turn: Turn) -> Result<(), OutboxError> {
+        let now = (self.outside.now)();
+        let Turn { next, decided, decision } = turn;
+        match next {
+            Next::RetryAt(at, why) => {
+                tracing::debug!(call.id = claimed.call_id, why, "call {}: again at {at}: {why}", claimed.call_id);
+                self.outbox.retry_at(claimed.id, at, decided, why).await
+            }
+            Next::Settle(settlement) => {
+                let rule = decided.as_ref().and_then(|decided| decided.rule.clone()).or_else(|| claimed.rule.clone());
+                self.outbox.settle(claimed.id, settlement.clone(), decided, now).await?;
+                self.tell(claimed, &settlement, rule.as_deref(), decision.as_ref(), now);
+                Ok(())
+            }
+        }
+    }
+
+    /// The one line about a call, without number, name, token or body.
+    fn tell(
+        &self,
+        claimed: &Claimed,
+        settlement: &Settlement,
+        rule: Option<&str>,
+        decision: Option<&Decision>,
+        now: Timestamp,
+    ) {
+        let took = now.duration_since(claimed.received_at);
+        self.metrics.settled(&claimed.account, settlement, rule, took);
+        let sources: Vec<String> =
+            decision.map(|decision| &decision.trace.sources).into_iter().flatten().map(ToString::to_string).collect();
+        let (outcome, milliseconds, rule) = (settlement.as_str(), took.as_millis(), rule.unwrap_or("none"));
+        tracing::info!(
+            call.id = claimed.call_id,
+            call.event = claimed.event,
+            account = claimed.account,
+            rule.name = rule,
+            rules.revision = decision.map(|decision| decision.revision.as_str()),
+            sources = sources.join(", "),
+            outcome,
+            reason = settlement.reason(),
+            attempts = claimed.attempts + 1,
+            milliseconds = i64::try_from(milliseconds).unwrap_or(i64::MAX),
+            "call {}: {outcome} by rule {rule} in {milliseconds} ms",
+            claimed.call_id
+        );
+    }
+}
+
+/// Decides a stored event with the rules in force now.
+async fn decide(rules: &RuleSet, claimed: &Claimed, now: Timestamp) -> Option<Decision> {
+    let event = Event::parse(&claimed.body).ok()?;
+    let call = Call::new(&event, &claimed.account, rules.defaults.region, claimed.received_at)?;
+    let within = rules.defaults.decide_within;
+    let waited = Duration::try_from(now.duration_since(claimed.received_at)).unwrap_or_default();
+    // After a restart the time for the decision is long over; the call may still be ringing, so it gets it anew.
+    let left = within.checked_sub(waited).filter(|left| !left.is_zero()).unwrap_or(within);
+    Some(engine::decide(rules, &call, Instant::now() + left).await)
+}
+
+fn next_within(claimed: &Claimed, at: Timestamp, why: String) -> Next {
+    if at < claimed.expires_at { Next::RetryAt(at, why) } else { Next::Settle(Settlement::TooLate { reason: why }) }
+}
+
+fn ago(duration: SignedDuration) -> String {
+    match duration.as_secs() {
+        seconds @ ..120 => format!("{seconds} seconds ago"),
+        seconds @ 120..7200 => format!("{} minutes ago", seconds / 60),
+        seconds => format!("{} hours ago", seconds / 3600),
+    }
+}

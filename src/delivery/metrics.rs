@@ -1,0 +1,83 @@
+//! Counters and histograms of deliveries. Labels are bounded: accounts and rules come from the rule files.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::outbox::Settlement;
+use crate::phone::Attempt;
+
+/// From 5 ms to 60 s: a card is worth something while the phone rings.
+const SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Settled {
+    account: String,
+    outcome: &'static str,
+    rule: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Attempted {
+    account: String,
+    outcome: &'static str,
+}
+
+/// What deliveries count.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    settled: Family<Settled, Counter>,
+    attempts: Family<Attempted, Counter>,
+    card_seconds: Histogram,
+    attempt_seconds: Histogram,
+}
+
+impl Metrics {
+    /// Makes them and adds them to a registry.
+    pub fn register(registry: &mut Registry) -> Metrics {
+        let metrics = Metrics {
+            settled: Family::default(),
+            attempts: Family::default(),
+            card_seconds: Histogram::new(SECONDS),
+            attempt_seconds: Histogram::new(SECONDS),
+        };
+        registry.register("callcard_deliveries", "Settled deliveries by outcome and rule", metrics.settled.clone());
+        registry.register("callcard_attempts", "Requests to the card API by outcome", metrics.attempts.clone());
+        let help = "Seconds from the webhook to the card's arrival";
+        registry.register("callcard_card_seconds", help, metrics.card_seconds.clone());
+        registry.register(
+            "callcard_attempt_seconds",
+            "Seconds of a request to the card API",
+            metrics.attempt_seconds.clone(),
+        );
+        metrics
+    }
+
+    pub(super) fn attempt(&self, account: &str, attempt: &Attempt, took: Duration) {
+        let outcome = match attempt {
+            Attempt::Sent { .. } => "sent",
+            Attempt::Later { .. } => "later",
+            Attempt::Unknown { .. } => "unknown",
+            Attempt::Refused { .. } => "refused",
+        };
+        self.attempts.get_or_create(&Attempted { account: account.to_owned(), outcome }).inc();
+        self.attempt_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(super) fn settled(&self, account: &str, settlement: &Settlement, rule: Option<&str>, took: SignedDuration) {
+        let labels = Settled {
+            account: account.to_owned(),
+            outcome: settlement.as_str(),
+            rule: rule.unwrap_or("none").to_owned(),
+        };
+        self.settled.get_or_create(&labels).inc();
+        if matches!(settlement, Settlement::Sent { .. }) {
+            self.card_seconds.observe(took.as_secs_f64());
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The names that every template knows: `call`, `customer`, `line`, `event`, `now`.
+//!
+//! Built once a call. `now` is the start of the call, not a clock, so that a retry or a replay decides the same.
+
+use serde_json::{Value, json};
+
+use crate::event::{Call, CustomerNumber};
+use crate::rules::Defaults;
+
+/// The values for templates.
+pub(super) fn of(call: &Call, defaults: &Defaults) -> Value {
+    let mut values = described(call, defaults);
+    if let Some(values) = values.as_object_mut() {
+        values.insert("now".to_owned(), Value::from(local(call, defaults)));
+        values.insert("event".to_owned(), call.payload.clone());
+    }
+    values
+}
+
+/// The same without the raw payload.
+pub(super) fn described(call: &Call, defaults: &Defaults) -> Value {
+    json!({
+        "call": {
+            "id": call.id.as_str(),
+            "account": call.account,
+            "event": call.event.as_str(),
+            "direction": call.direction.map(|direction| direction.as_str()),
+            "started_at": local(call, defaults),
+            "callee_type": call.callee.as_ref().map(|callee| callee.kind.as_str()),
+            "callee_id": call.callee.as_ref().and_then(|callee| callee.id),
+            "user_id": call.user_id,
+        },
+        "customer": number(&call.customer, json!({})),
+        "line": number(&call.line.number, json!({ "id": call.line.id })),
+    })
+}
+
+fn number(number: &CustomerNumber, mut fields: Value) -> Value {
+    if let Some(fields) = fields.as_object_mut() {
+        let mut put =
+            |key: &str, value: Option<&str>| fields.insert(key.to_owned(), value.map_or(Value::Null, Value::from));
+        put("number", number.received());
+        put("e164", number.e164());
+        put("national", number.national().as_deref());
+        put("international", number.international().as_deref());
+        put("country", number.country());
+        put("kind", Some(number.kind().as_str()));
+    }
+    fields
+}
+
+/// The start of the call in the zone of the rules, with offset: `2026-03-02T11:15:27+03:00`.
+fn local(call: &Call, defaults: &Defaults) -> String {
+    call.started_at.to_zoned(defaults.time_zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}

@@ -1,0 +1,339 @@
+//! Durable deliveries: an event that was accepted is on the disk, and stays until it is settled.
+//!
+//! The embedded engine, SQLite. One thread owns the connection that writes; whatever waits for it is committed together, and
+//! each caller is answered after the commit. Nothing here decides, sends, repeats by itself or reads the clock: a moment comes
+//! in as `now`, and the one who claims a delivery says when it is due again or what became of it.
+
+mod listing;
+mod settlement;
+mod store;
+#[cfg(test)]
+mod tests;
+mod work;
+mod writer;
+
+pub use listing::{Detail, Filter, LIST_ROWS_MAX, Row, Unreadable};
+pub use settlement::{Settlement, State, UnknownState};
+pub use work::{FORGET_ROWS_MAX, UNREADABLE_ROWS_MAX};
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::{Notify, futures::Notified, mpsc, oneshot};
+
+use writer::{Command, Wake};
+
+/// How many commands may wait for the writer before callers wait too: two full transactions, so that the next one fills up
+/// while the last one is on its way to the disk, and a burst cannot take memory without bound.
+const COMMANDS_WAITING_MAX: usize = 2 * writer::COMMANDS_PER_COMMIT_MAX;
+
+/// What went wrong with the outbox; the variants are what a caller may want to tell apart.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// Another process works on this directory.
+    #[error("the outbox in {} is in use by another process", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory or the database in it cannot be used: missing rights, a damaged file, no room.
+    #[error("the outbox cannot be opened: {}", path.display())]
+    Open {
+        /// The directory or file.
+        path: PathBuf,
+        /// What the system or SQLite said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A later version of this program wrote the database.
+    #[error("the outbox {} has schema version {found}, this program knows {known}: a newer version wrote it", path.display())]
+    NewerSchema {
+        /// The database file.
+        path: PathBuf,
+        /// The version in the file.
+        found: i64,
+        /// The latest version this program understands.
+        known: i64,
+    },
+    /// A read or a commit failed. Everything in that transaction is undone, and all its callers get the same error.
+    #[error("the outbox could not be read or written")]
+    Storage(#[source] Arc<rusqlite::Error>),
+    /// The outbox was closed.
+    #[error("the outbox is closed")]
+    Closed,
+}
+
+/// Identifies one delivery; never used twice, not even after the delivery was forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(transparent)]
+pub struct DeliveryId(i64);
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl FromStr for DeliveryId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// An authentic event to be kept.
+#[derive(Debug, Clone)]
+pub struct Accept {
+    /// The phone-system account.
+    pub account: String,
+    /// The call, as the phone system names it.
+    pub call_id: String,
+    /// The name of the event, such as `call_init`.
+    pub event: String,
+    /// The webhook's bytes, exactly as they came.
+    pub body: Vec<u8>,
+    /// The start of the call.
+    pub started_at: Timestamp,
+    /// When the webhook came in; the delivery is due at once.
+    pub received_at: Timestamp,
+    /// From when on a card is worth nothing. Only kept: whoever claims the delivery looks at it.
+    pub expires_at: Timestamp,
+}
+
+/// What became of an event at the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acceptance {
+    /// It is on the disk. If the hang-up of its call came first it is settled as over already.
+    Accepted(DeliveryId),
+    /// The same event of the same call of the same account was accepted before.
+    Duplicate,
+}
+
+/// A delivery in the hands of a worker, until its lease runs out.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The phone-system account.
+    pub account: String,
+    /// The call.
+    pub call_id: String,
+    /// The name of the event.
+    pub event: String,
+    /// The webhook's bytes.
+    pub body: Vec<u8>,
+    /// The start of the call.
+    pub started_at: Timestamp,
+    /// When the webhook came in.
+    pub received_at: Timestamp,
+    /// From when on a card is worth nothing.
+    pub expires_at: Timestamp,
+    /// Earlier attempts, 0 the first time. They count when claimed, so an attempt that died with its process is among them.
+    pub attempts: u32,
+    /// The card that an earlier attempt decided on, as JSON text.
+    pub card: Option<String>,
+    /// The rule that an earlier attempt decided by.
+    pub rule: Option<String>,
+    /// The rule set that an earlier attempt decided with.
+    pub revision: Option<String>,
+}
+
+/// What was decided for a delivery; kept so that a retry sends the same bytes and an operator can see why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// The rule, if one decided.
+    pub rule: Option<String>,
+    /// The hash of the rule set.
+    pub revision: String,
+    /// The card as JSON text, if there is one.
+    pub card: Option<String>,
+    /// How it came to that, as JSON text.
+    pub trace: String,
+}
+
+/// A handle on the outbox; clones share it. When the last one is dropped the writer finishes what it took, and ends.
+///
+/// Once open, everything fails in two ways only: [`OutboxError::Storage`] and [`OutboxError::Closed`].
+///
+/// The writer is a thread outside the runtime: a test that pauses tokio's clock must expect the clock to run ahead, to the next
+/// timer, while it waits for an answer of the outbox.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    commands: mpsc::Sender<Command>,
+    changed: Arc<Notify>,
+    reader: Arc<Mutex<Option<Connection>>>,
+}
+
+impl Outbox {
+    /// Opens the outbox in `directory`, and creates both where missing, readable by their owner only.
+    ///
+    /// Leases of an earlier process are given back: the lock file proves that it is gone. Blocks while it opens.
+    ///
+    /// # Errors
+    ///
+    /// [`OutboxError::InUse`], [`OutboxError::Open`] or [`OutboxError::NewerSchema`].
+    pub fn open(directory: &Path) -> Result<Self, OutboxError> {
+        let store = store::open(directory)?;
+        let reader = store::open_reader(directory)?;
+        let (commands, waiting) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let changed = Arc::new(Notify::new());
+        writer::start(store, waiting, Arc::clone(&changed))
+            .map_err(|source| OutboxError::Open { path: directory.to_owned(), source: source.into() })?;
+        Ok(Self { commands, changed, reader: Arc::new(Mutex::new(Some(reader))) })
+    }
+
+    /// Keeps an event; it survives a power cut once this returns. Then wakes whoever waits for [`Self::changed`].
+    pub async fn accept(&self, event: Accept) -> Result<Acceptance, OutboxError> {
+        self.write(Wake::Waiters, move |connection| work::accept(connection, &event)).await
+    }
+
+    /// Takes up to `at_most` deliveries that are due, or whose lease ran out: the newest calls first.
+    ///
+    /// They are the caller's until `now + lease`, and an attempt is counted for each. If the caller goes away while it waits
+    /// here, they come back when the lease runs out.
+    pub async fn claim(&self, now: Timestamp, lease: Duration, at_most: usize) -> Result<Vec<Claimed>, OutboxError> {
+        self.write(Wake::Nobody, move |connection| work::claim(connection, now, lease, at_most)).await
+    }
+
+    /// Ends the lease and makes the delivery due again at `at`. What was decided is kept; `None` keeps what was kept before.
+    /// A delivery that was settled meanwhile stays settled.
+    pub async fn retry_at(
+        &self,
+        id: DeliveryId,
+        at: Timestamp,
+        decided: Option<Decided>,
+        why: String,
+    ) -> Result<(), OutboxError> {
+        self.write(Wake::Waiters, move |connection| work::retry_at(connection, id, at, decided.as_ref(), &why)).await
+    }
+
+    /// Writes down what became of a delivery. `false`: it was settled before (or is unknown), and nothing was changed.
+    pub async fn settle(
+        &self,
+        id: DeliveryId,
+        settlement: Settlement,
+        decided: Option<Decided>,
+        now: Timestamp,
+    ) -> Result<bool, OutboxError> {
+        self.write(Wake::Nobody, move |connection| work::settle(connection, id, &settlement, decided.as_ref(), now))
+            .await
+    }
+
+    /// The call ended: all of it that is unsettled, leased or not, becomes [`Settlement::Over`], and so does what is accepted
+    /// of it from now on. Returns how many deliveries that settled.
+    pub async fn hang_up(&self, account: &str, call_id: &str, now: Timestamp) -> Result<usize, OutboxError> {
+        let (account, call_id) = (account.to_owned(), call_id.to_owned());
+        self.write(Wake::Nobody, move |connection| work::hang_up(connection, &account, &call_id, now)).await
+    }
+
+    /// Whether some event of this call already got its card.
+    pub async fn is_sent(&self, account: &str, call_id: &str) -> Result<bool, OutboxError> {
+        let (account, call_id) = (account.to_owned(), call_id.to_owned());
+        self.write(Wake::Nobody, move |connection| work::is_sent(connection, &account, &call_id)).await
+    }
+
+    /// Whether nothing is left to do for a delivery: the last look before a card is sent, because a hang-up settles a leased
+    /// delivery under its worker. A delivery nobody knows counts as settled.
+    pub async fn is_settled(&self, id: DeliveryId) -> Result<bool, OutboxError> {
+        self.write(Wake::Nobody, move |connection| work::is_settled(connection, id)).await
+    }
+
+    /// Keeps what an authentic sender sent and nobody could read, for the operator: the latest [`UNREADABLE_ROWS_MAX`].
+    pub async fn keep_unreadable(
+        &self,
+        account: &str,
+        reason: &str,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<(), OutboxError> {
+        let (account, reason, body) = (account.to_owned(), reason.to_owned(), body.to_owned());
+        self.write(Wake::Nobody, move |connection| work::keep_unreadable(connection, &account, &reason, &body, now))
+            .await
+    }
+
+    /// When [`Self::claim`] will next find something, because it is due or its lease runs out. In the past if it would now.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, OutboxError> {
+        self.write(Wake::Nobody, work::next_due).await
+    }
+
+    /// How many deliveries are not settled. Asks the writer, so an answer also says that the writer is alive.
+    pub async fn pending(&self) -> Result<u64, OutboxError> {
+        self.write(Wake::Nobody, work::pending).await
+    }
+
+    /// Deletes what was received before `before` and is settled, remembered hang-ups and unreadable bodies too: at most
+    /// [`FORGET_ROWS_MAX`] of each, so that no commit takes long. Call it again until it returns 0. A forgotten event is not
+    /// known as a duplicate any more, so `before` should lie days back.
+    pub async fn forget(&self, before: Timestamp) -> Result<usize, OutboxError> {
+        self.write(Wake::Nobody, move |connection| work::forget(connection, before)).await
+    }
+
+    /// Resolves after the next commit that may have brought work or made it due earlier, and when the outbox is closed.
+    ///
+    /// It counts from when it is made, not from when it is first polled: make it, then look for work, then await it, and no
+    /// wake-up is lost.
+    pub fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// Deliveries, the newest first; at most [`LIST_ROWS_MAX`].
+    pub async fn list(&self, filter: Filter) -> Result<Vec<Row>, OutboxError> {
+        self.read(move |connection| listing::list(connection, &filter)).await
+    }
+
+    /// One delivery with its card and its trace.
+    pub async fn show(&self, id: DeliveryId) -> Result<Option<Detail>, OutboxError> {
+        self.read(move |connection| listing::show(connection, id)).await
+    }
+
+    /// What could not be read, the newest first; at most [`LIST_ROWS_MAX`].
+    pub async fn unreadable(&self, limit: usize) -> Result<Vec<Unreadable>, OutboxError> {
+        self.read(move |connection| listing::unreadable(connection, limit)).await
+    }
+
+    /// Finishes what the writer took, closes the database and gives the lock file back; all of it is done when this returns.
+    /// Other handles get [`OutboxError::Closed`] from then on. Closing twice is fine.
+    pub async fn close(&self) {
+        // Taken out behind `spawn_blocking`, because a listing that is still running holds it.
+        let reader = Arc::clone(&self.reader);
+        let taken =
+            tokio::task::spawn_blocking(move || drop(reader.lock().unwrap_or_else(PoisonError::into_inner).take()));
+        // Neither can fail but by being gone already, which is what was wanted.
+        let _ = taken.await;
+        let (answer, closed) = oneshot::channel();
+        let _ = self.commands.send(Command::Close(answer)).await;
+        let _ = closed.await;
+    }
+
+    /// Runs `work` within the writer's next transaction and returns its value after the commit.
+    async fn write<T, W>(&self, wake: Wake, work: W) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        let (command, answered) = Command::run(wake, work);
+        self.commands.send(command).await.map_err(|_| OutboxError::Closed)?;
+        answered.await.map_err(|_| OutboxError::Closed)?.map_err(OutboxError::Storage)
+    }
+
+    /// Runs `work` on the connection that can only read, beside the writer.
+    async fn read<T, W>(&self, work: W) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        let reader = Arc::clone(&self.reader);
+        let task = tokio::task::spawn_blocking(move || {
+            let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            let connection = reader.as_ref().ok_or(OutboxError::Closed)?;
+            work(connection).map_err(|error| OutboxError::Storage(Arc::new(error)))
+        });
+        // A task that is gone means that the runtime is shutting down.
+        task.await.map_err(|_| OutboxError::Closed)?
+    }
+}

@@ -1,0 +1,177 @@
+//! The files of the outbox: the lock, the database, its schema.
+//!
+//! Knows nothing of what the rows mean, except that a lease ends with the process that took it.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::OutboxError;
+
+const LOCK_FILE: &str = "outbox.lock";
+const DATABASE_FILE: &str = "outbox.sqlite3";
+
+/// How long to wait for an operator's `sqlite3` shell that holds the database. Longer than a person's quick look, short enough
+/// to be an error rather than a standstill.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// To what size the write-ahead log shrinks after a checkpoint. A burst may need more for a while, but not keep it.
+const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
+
+/// Step `n` makes schema version `n + 1` from version `n`. Steps that were released are never edited.
+///
+/// All times are milliseconds since 1970. `claimable_at` is when a claim may take the row: when it is due or, while it is
+/// leased, when the lease runs out; none once it is settled. The two indexes on it hold unsettled rows only, so they stay as
+/// small as the backlog, however many settled rows are kept.
+const STEPS: [&str; 1] = ["
+    CREATE TABLE delivery (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        account TEXT NOT NULL,
+        call_id TEXT NOT NULL,
+        event TEXT NOT NULL,
+        body BLOB NOT NULL,
+        started_at INTEGER NOT NULL,
+        received_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        claimable_at INTEGER,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        rule TEXT,
+        revision TEXT,
+        card TEXT,
+        trace TEXT,
+        status INTEGER,
+        reason TEXT,
+        settled_at INTEGER,
+        UNIQUE (account, call_id, event)
+    ) STRICT;
+    CREATE INDEX delivery_claimable ON delivery (claimable_at) WHERE claimable_at IS NOT NULL;
+    CREATE INDEX delivery_newest ON delivery (started_at, id, claimable_at) WHERE claimable_at IS NOT NULL;
+    CREATE TABLE ended_call (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        account TEXT NOT NULL,
+        call_id TEXT NOT NULL,
+        ended_at INTEGER NOT NULL,
+        UNIQUE (account, call_id)
+    ) STRICT;
+    CREATE TABLE unreadable (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        received_at INTEGER NOT NULL,
+        account TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        body BLOB NOT NULL
+    ) STRICT;
+"];
+
+/// The connection that writes, and the lock that makes it the only one.
+pub(super) struct Store {
+    pub(super) connection: Connection,
+    // After the connection, because fields are dropped in this order: nobody may come in while the database is still open.
+    _lock: File,
+}
+
+/// Opens, locks, upgrades, and gives leases back.
+pub(super) fn open(directory: &Path) -> Result<Store, OutboxError> {
+    make_directory(directory).map_err(|error| cannot_open(directory, error))?;
+    let lock = lock(directory)?;
+    let path = directory.join(DATABASE_FILE);
+    // SQLite would create the file readable by all; the log and the shared memory beside it take the rights of this one.
+    private_file(&path).map_err(|error| cannot_open(&path, error))?;
+    let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    upgrade(&mut connection, &path)?;
+    release_leases(&connection).map_err(|error| cannot_open(&path, error))?;
+    Ok(Store { connection, _lock: lock })
+}
+
+/// A second connection for listings, which cannot write and does not wait for the writer. After [`open`] only.
+pub(super) fn open_reader(directory: &Path) -> Result<Connection, OutboxError> {
+    connect(&directory.join(DATABASE_FILE), OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+fn lock(directory: &Path) -> Result<File, OutboxError> {
+    let path = directory.join(LOCK_FILE);
+    let file = private_file(&path).map_err(|error| cannot_open(&path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OutboxError::InUse { path: directory.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(cannot_open(&path, error)),
+    }
+}
+
+fn connect(path: &Path, access: OpenFlags) -> Result<Connection, OutboxError> {
+    let connect = || {
+        let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        Ok(connection)
+    };
+    connect().map_err(|error: rusqlite::Error| cannot_open(path, error))
+}
+
+/// Looks at the version first: a database that is not ours to understand is left as it is.
+fn upgrade(connection: &mut Connection, path: &Path) -> Result<(), OutboxError> {
+    let found: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|error| cannot_open(path, error))?;
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(OutboxError::NewerSchema { path: path.to_owned(), found, known });
+    }
+    make_durable(connection, path)?;
+    let mut upgrade = || {
+        let transaction = connection.transaction()?;
+        for (version, step) in (1_i64..).zip(STEPS).filter(|(version, _)| *version > found) {
+            transaction.execute_batch(step)?;
+            transaction.pragma_update(None, "user_version", version)?;
+        }
+        transaction.commit()
+    };
+    upgrade().map_err(|error: rusqlite::Error| cannot_open(path, error))
+}
+
+/// With a write-ahead log and `FULL`, a commit is on the disk when it returns
+/// (<https://sqlite.org/pragma.html#pragma_synchronous>).
+fn make_durable(connection: &Connection, path: &Path) -> Result<(), OutboxError> {
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
+        .map_err(|error| cannot_open(path, error))?;
+    // A file system without shared memory leaves the mode as it was, and that is no error to SQLite.
+    if mode != "wal" {
+        let source = std::io::Error::other("its file system cannot carry SQLite's write-ahead log");
+        return Err(cannot_open(path, source));
+    }
+    connection
+        .pragma_update(None, "synchronous", "full")
+        .and_then(|()| connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_MAX, |_| Ok(())))
+        .map_err(|error| cannot_open(path, error))
+}
+
+/// A lease at this moment belongs to a process that is gone, for this one has the lock. Its attempt stays counted.
+fn release_leases(connection: &Connection) -> Result<usize, rusqlite::Error> {
+    connection.execute(
+        "UPDATE delivery SET state = 'pending', claimable_at = received_at
+         WHERE state = 'leased' AND claimable_at IS NOT NULL",
+        [],
+    )
+}
+
+fn cannot_open(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> OutboxError {
+    OutboxError::Open { path: path.to_owned(), source: Box::new(source) }
+}
+
+fn make_directory(path: &Path) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

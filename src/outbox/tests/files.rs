@@ -1,0 +1,115 @@
+//! The files of the outbox: what a restart, a second process, a stranger and a fault find in them.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+
+use super::*;
+
+fn database(directory: &TempDir) -> PathBuf {
+    directory.path().join("outbox.sqlite3")
+}
+
+#[tokio::test]
+async fn a_process_that_dies_loses_nothing() {
+    let (directory, outbox) = new();
+    let leased = accepted(&outbox, event("leased", 1)).await;
+    claim_one(&outbox, at(1)).await;
+    let pending = accepted(&outbox, event("pending", 2)).await;
+    // What a killed process leaves on the disk is a copy of the files while it lives.
+    let copy = TempDir::new().unwrap();
+    for file in fs::read_dir(directory.path()).unwrap() {
+        let path = file.unwrap().path();
+        fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let outbox = Outbox::open(copy.path()).unwrap();
+    let claimed = outbox.claim(at(3), LEASE, 10).await.unwrap();
+    let found: Vec<_> = claimed.iter().map(|one| (one.id, one.attempts)).collect();
+    assert_eq!(found, [(pending, 0), (leased, 1)], "the lease is given back, its attempt is not forgotten");
+}
+
+#[tokio::test]
+async fn rows_survive_the_last_handle() {
+    let (directory, outbox) = new();
+    let id = accepted(&outbox, event("a", 0)).await;
+    drop(outbox);
+    // The writer gives the lock back when it has finished, so this waits for it.
+    File::open(directory.path().join("outbox.lock")).unwrap().lock().unwrap();
+    let outbox = Outbox::open(directory.path()).unwrap();
+    assert_eq!(claim_one(&outbox, at(0)).await.id, id);
+    outbox.settle(id, Settlement::NoCard { reason: "no rule".to_owned() }, None, at(1)).await.unwrap();
+    outbox.close().await;
+    let outbox = Outbox::open(directory.path()).unwrap();
+    assert_eq!(state(&outbox, id).await, State::NoCard);
+    assert_eq!(outbox.accept(event("a", 0)).await.unwrap(), Acceptance::Duplicate);
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused() {
+    let (directory, outbox) = new();
+    let error = Outbox::open(directory.path()).unwrap_err();
+    assert!(matches!(&error, OutboxError::InUse { path } if path == directory.path()), "{error}");
+    assert!(error.to_string().contains("in use by another process"));
+    accepted(&outbox, event("a", 0)).await;
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
+    let (directory, outbox) = new();
+    outbox.close().await;
+    Connection::open(database(&directory)).unwrap().pragma_update(None, "user_version", 7).unwrap();
+    let before = fs::read(database(&directory)).unwrap();
+    let error = Outbox::open(directory.path()).unwrap_err();
+    assert!(matches!(error, OutboxError::NewerSchema { found: 7, known: 1, .. }), "{error}");
+    assert_eq!(fs::read(database(&directory)).unwrap(), before);
+}
+
+#[test]
+fn a_damaged_database_is_a_clear_error() {
+    let directory = TempDir::new().unwrap();
+    fs::write(database(&directory), "this was never a database ".repeat(100)).unwrap();
+    let error = Outbox::open(directory.path()).unwrap_err();
+    assert!(matches!(error, OutboxError::Open { .. }));
+    assert!(error.to_string().contains("outbox.sqlite3"), "{error}");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("not a database"), "{source}");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let parent = TempDir::new().unwrap();
+    let directory = parent.path().join("a/b");
+    let _outbox = Outbox::open(&directory).unwrap();
+    let mut paths: Vec<_> = fs::read_dir(&directory).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(paths.len() >= 4, "lock, database, log and shared memory: {paths:?}");
+    paths.push(directory);
+    for path in paths {
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_closed_outbox_finishes_what_it_took_and_says_that_it_is_closed() {
+    let (directory, outbox) = new();
+    let release = hold_writer(&outbox).await;
+    let taken = tokio::spawn({
+        let outbox = outbox.clone();
+        async move { outbox.accept(event("a", 0)).await }
+    });
+    until_waiting(&outbox, 1).await;
+    let closing = tokio::spawn({
+        let outbox = outbox.clone();
+        async move { outbox.close().await }
+    });
+    until_waiting(&outbox, 2).await;
+    let waiting = outbox.changed();
+    drop(release);
+    closing.await.unwrap();
+    waiting.await;
+    assert!(matches!(taken.await.unwrap(), Ok(Acceptance::Accepted(_))));
+    assert!(matches!(outbox.accept(event("b", 0)).await, Err(OutboxError::Closed)));
+    assert!(matches!(outbox.list(everything()).await, Err(OutboxError::Closed)));
+    outbox.close().await;
+    assert_eq!(Outbox::open(directory.path()).unwrap().pending().await.unwrap(), 1);
+}

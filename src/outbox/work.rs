@@ -1,0 +1,220 @@
+//! What the commands do to the rows, in SQL.
+//!
+//! Each function runs within a transaction that it neither begins nor ends, and does nothing else that could be seen from
+//! outside, because that transaction may yet be undone.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+
+use super::{Accept, Acceptance, Claimed, Decided, DeliveryId, Settlement, State};
+
+type Sql<T> = Result<T, rusqlite::Error>;
+
+/// How many unreadable bodies are kept: enough to see what a change at the phone system broke, little enough for any disk
+/// (the webhook limits one to 256 KiB).
+pub const UNREADABLE_ROWS_MAX: usize = 1000;
+
+/// How many rows of a kind one [`Outbox::forget`](super::Outbox::forget) looks at, so that accepting events does not wait long
+/// behind it.
+pub const FORGET_ROWS_MAX: usize = 1000;
+
+pub(super) fn accept(connection: &Connection, event: &Accept) -> Sql<Acceptance> {
+    let is_over = connection
+        .prepare("SELECT 1 FROM ended_call WHERE account = ?1 AND call_id = ?2")?
+        .exists(params![event.account, event.call_id])?;
+    let received_at = event.received_at.as_millisecond();
+    let added = connection.execute(
+        "INSERT INTO delivery (account, call_id, event, body, started_at, received_at, expires_at, state, claimable_at, settled_at)
+         VALUES (:account, :call_id, :event, :body, :started_at, :received_at, :expires_at, :state, :claimable_at, :settled_at)
+         ON CONFLICT (account, call_id, event) DO NOTHING",
+        named_params! {
+            ":account": event.account,
+            ":call_id": event.call_id,
+            ":event": event.event,
+            ":body": event.body,
+            ":started_at": event.started_at.as_millisecond(),
+            ":received_at": received_at,
+            ":expires_at": event.expires_at.as_millisecond(),
+            ":state": if is_over { State::Over } else { State::Pending },
+            ":claimable_at": (!is_over).then_some(received_at),
+            ":settled_at": is_over.then_some(received_at),
+        },
+    )?;
+    Ok(match added {
+        0 => Acceptance::Duplicate,
+        _ => Acceptance::Accepted(DeliveryId(connection.last_insert_rowid())),
+    })
+}
+
+pub(super) fn claim(connection: &Connection, now: Timestamp, lease: Duration, at_most: usize) -> Sql<Vec<Claimed>> {
+    let lease_until = now.saturating_add(lease).unwrap_or(Timestamp::MAX);
+    // The index is named because the planner would rather sort the whole backlog on each claim.
+    let mut statement = connection.prepare(
+        "UPDATE delivery SET state = 'leased', claimable_at = :lease_until, attempts = attempts + 1
+         WHERE id IN (SELECT id FROM delivery INDEXED BY delivery_newest WHERE claimable_at <= :now
+                      ORDER BY started_at DESC, id DESC LIMIT :at_most)
+         RETURNING id, account, call_id, event, body, started_at, received_at, expires_at, attempts - 1 AS earlier_attempts,
+                   card, rule, revision",
+    )?;
+    let parameters = named_params! {
+        ":now": now.as_millisecond(),
+        ":lease_until": lease_until.as_millisecond(),
+        ":at_most": row_limit(at_most),
+    };
+    let mut claimed = statement.query_map(parameters, claimed)?.collect::<Sql<Vec<_>>>()?;
+    // SQLite returns updated rows in any order (<https://sqlite.org/lang_returning.html>).
+    claimed.sort_unstable_by_key(|one| std::cmp::Reverse((one.started_at, one.id)));
+    Ok(claimed)
+}
+
+pub(super) fn retry_at(
+    connection: &Connection,
+    id: DeliveryId,
+    at: Timestamp,
+    decided: Option<&Decided>,
+    why: &str,
+) -> Sql<()> {
+    keep_decision(connection, id, decided)?;
+    connection.execute(
+        "UPDATE delivery SET state = 'pending', claimable_at = ?2, reason = ?3 WHERE id = ?1 AND settled_at IS NULL",
+        params![id.0, at.as_millisecond(), why],
+    )?;
+    Ok(())
+}
+
+pub(super) fn settle(
+    connection: &Connection,
+    id: DeliveryId,
+    settlement: &Settlement,
+    decided: Option<&Decided>,
+    now: Timestamp,
+) -> Sql<bool> {
+    keep_decision(connection, id, decided)?;
+    let settled = connection.execute(
+        "UPDATE delivery SET state = ?2, claimable_at = NULL, status = ?3, reason = ?4, settled_at = ?5
+         WHERE id = ?1 AND settled_at IS NULL",
+        params![id.0, settlement.state(), settlement.status(), settlement.reason(), now.as_millisecond()],
+    )?;
+    Ok(settled > 0)
+}
+
+/// Does not touch a settled row either: its decision is the one it was settled by.
+fn keep_decision(connection: &Connection, id: DeliveryId, decided: Option<&Decided>) -> Sql<()> {
+    let Some(decided) = decided else { return Ok(()) };
+    connection.execute(
+        "UPDATE delivery SET rule = ?2, revision = ?3, card = ?4, trace = ?5 WHERE id = ?1 AND settled_at IS NULL",
+        params![id.0, decided.rule, decided.revision, decided.card, decided.trace],
+    )?;
+    Ok(())
+}
+
+pub(super) fn hang_up(connection: &Connection, account: &str, call_id: &str, now: Timestamp) -> Sql<usize> {
+    connection.execute(
+        "INSERT INTO ended_call (account, call_id, ended_at) VALUES (?1, ?2, ?3) ON CONFLICT (account, call_id) DO NOTHING",
+        params![account, call_id, now.as_millisecond()],
+    )?;
+    connection.execute(
+        "UPDATE delivery SET state = 'over', claimable_at = NULL, settled_at = ?3
+         WHERE account = ?1 AND call_id = ?2 AND settled_at IS NULL",
+        params![account, call_id, now.as_millisecond()],
+    )
+}
+
+pub(super) fn is_sent(connection: &Connection, account: &str, call_id: &str) -> Sql<bool> {
+    connection
+        .prepare("SELECT 1 FROM delivery WHERE account = ?1 AND call_id = ?2 AND state = 'sent'")?
+        .exists(params![account, call_id])
+}
+
+pub(super) fn is_settled(connection: &Connection, id: DeliveryId) -> Sql<bool> {
+    let settled = connection
+        .query_row("SELECT settled_at IS NOT NULL FROM delivery WHERE id = ?1", params![id.0], |row| row.get(0))
+        .optional()?;
+    Ok(settled.unwrap_or(true))
+}
+
+pub(super) fn keep_unreadable(
+    connection: &Connection,
+    account: &str,
+    reason: &str,
+    body: &[u8],
+    now: Timestamp,
+) -> Sql<()> {
+    connection.execute(
+        "INSERT INTO unreadable (received_at, account, reason, body) VALUES (?1, ?2, ?3, ?4)",
+        params![now.as_millisecond(), account, reason, body],
+    )?;
+    // Ids only ever grow, so the newest rows are those with the highest.
+    let oldest_kept = connection.last_insert_rowid().saturating_sub(row_limit(UNREADABLE_ROWS_MAX));
+    connection.execute("DELETE FROM unreadable WHERE id <= ?1", params![oldest_kept])?;
+    Ok(())
+}
+
+pub(super) fn next_due(connection: &Connection) -> Sql<Option<Timestamp>> {
+    // Ordered, not `min`: over a partial index SQLite answers this with one look.
+    connection
+        .query_row(
+            "SELECT claimable_at FROM delivery WHERE claimable_at IS NOT NULL ORDER BY claimable_at LIMIT 1",
+            [],
+            |row| timestamp(row, "claimable_at"),
+        )
+        .optional()
+}
+
+pub(super) fn pending(connection: &Connection) -> Sql<u64> {
+    let count: i64 =
+        connection.query_row("SELECT count(*) FROM delivery WHERE claimable_at IS NOT NULL", [], |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Looks at the oldest rows only. None of them is unsettled for long, so they cannot hold the others back, and no index has to
+/// be kept for this.
+pub(super) fn forget(connection: &Connection, before: Timestamp) -> Sql<usize> {
+    let parameters = params![before.as_millisecond(), row_limit(FORGET_ROWS_MAX)];
+    let deliveries = connection.execute(
+        "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery ORDER BY id LIMIT ?2)
+         AND received_at < ?1 AND settled_at IS NOT NULL",
+        parameters,
+    )?;
+    let ended = connection.execute(
+        "DELETE FROM ended_call WHERE id IN (SELECT id FROM ended_call ORDER BY id LIMIT ?2) AND ended_at < ?1",
+        parameters,
+    )?;
+    let unreadable = connection.execute(
+        "DELETE FROM unreadable WHERE id IN (SELECT id FROM unreadable ORDER BY id LIMIT ?2) AND received_at < ?1",
+        parameters,
+    )?;
+    Ok(deliveries + ended + unreadable)
+}
+
+fn claimed(row: &rusqlite::Row<'_>) -> Sql<Claimed> {
+    Ok(Claimed {
+        id: DeliveryId(row.get("id")?),
+        account: row.get("account")?,
+        call_id: row.get("call_id")?,
+        event: row.get("event")?,
+        body: row.get("body")?,
+        started_at: timestamp(row, "started_at")?,
+        received_at: timestamp(row, "received_at")?,
+        expires_at: timestamp(row, "expires_at")?,
+        attempts: row.get("earlier_attempts")?,
+        card: row.get("card")?,
+        rule: row.get("rule")?,
+        revision: row.get("revision")?,
+    })
+}
+
+/// A column of milliseconds since 1970. A row with a time at the end of all times must be readable too, or it would fail every
+/// claim: what was a `Timestamp` once and is none any more can only have been next to the last one, or to the first.
+pub(super) fn timestamp(row: &rusqlite::Row<'_>, column: &str) -> Sql<Timestamp> {
+    let milliseconds: i64 = row.get(column)?;
+    let outermost = if milliseconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Ok(Timestamp::from_millisecond(milliseconds).unwrap_or(outermost))
+}
+
+/// A number of rows as SQLite takes it.
+pub(super) fn row_limit(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,218 @@
+//! Rule files → one immutable [`RuleSet`], or every problem in them.
+//!
+//! [`load`] is the only way to make a rule set, and it does all fallible work: what it returns can be swapped in by one
+//! pointer. A rule set never changes, so a call that has begun with one ends with it. Nothing here decides a call.
+
+mod cases;
+mod compile;
+mod file;
+mod lint;
+mod reload;
+mod schema;
+mod secrets;
+mod yaml;
+
+pub use cases::{Case, Cases, Expected, ExpectedCard, Given, records_from_yaml};
+pub use compile::checked_api;
+pub use reload::{Live, Rejected};
+pub use schema::{RULES_SCHEMA, TESTS_SCHEMA};
+pub use secrets::Secrets;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::card::{CardTemplate, Renderer, Template};
+use crate::condition::When;
+use crate::event::{Direction, EventKind, Region};
+use crate::problem::{Place, Problem};
+use crate::source::{Network, Source, Stub};
+
+/// Everything that decides about calls.
+#[derive(Clone, Debug)]
+pub struct RuleSet {
+    /// The hash of the rule files: 12 hexadecimal digits of SHA-256.
+    pub revision: String,
+    /// What holds for all rules.
+    pub defaults: Defaults,
+    /// The phone-system accounts.
+    pub accounts: Vec<Account>,
+    /// The sources, in the order of the files; rules name them by position.
+    pub sources: Vec<NamedSource>,
+    /// The rules, in the order in which they are tried.
+    pub rules: Arc<[Rule]>,
+    /// Fills the templates of this rule set.
+    pub renderer: Arc<Renderer>,
+}
+
+/// `defaults` of a rule set.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// How numbers without country code are read.
+    pub region: Region,
+    /// In which zone times are written.
+    pub time_zone: jiff::tz::TimeZone,
+    /// From the webhook to the decision.
+    pub decide_within: Duration,
+    /// From the start of the call to its card.
+    pub send_within: Duration,
+}
+
+/// A phone-system account.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its name in rules, logs and the webhook's address.
+    pub name: String,
+    /// The base of its API, without slash at the end.
+    pub api: String,
+    /// The API token.
+    pub token: SecretString,
+    /// The secret in the webhook's address.
+    pub webhook_secret: SecretString,
+    /// Cards that may be sent in a minute.
+    pub requests_per_minute: u32,
+}
+
+/// A source with its name.
+#[derive(Clone, Debug)]
+pub struct NamedSource {
+    /// Its name in templates and `needs`.
+    pub name: Arc<str>,
+    /// Where to ask.
+    pub source: Source,
+    /// What has to be filled for each question.
+    pub parameters: Vec<Template>,
+    /// How long an answer may take, within the deadline of the decision.
+    pub timeout: Option<Duration>,
+}
+
+/// One rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it is written.
+    pub place: Place,
+    /// Which calls it is about.
+    pub when: When,
+    /// What the sources must have said, by position in [`RuleSet::sources`].
+    pub needs: Vec<(usize, Need)>,
+    /// The card; `None` where the rule says `card: none`.
+    pub card: Option<Arc<CardTemplate>>,
+    /// The sources that the card mentions, by position.
+    pub card_sources: Vec<usize>,
+}
+
+/// What a rule needs of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Exactly one record.
+    One,
+    /// More than one.
+    Many,
+    /// One or many.
+    Some,
+    /// An answer without records.
+    None,
+    /// No answer.
+    Failed,
+}
+
+impl Need {
+    /// The need that a word of the language stands for.
+    pub fn parse(word: &str) -> Option<Need> {
+        [Need::One, Need::Many, Need::Some, Need::None, Need::Failed].into_iter().find(|need| need.as_str() == word)
+    }
+
+    /// The word in rules.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Need::One => "one",
+            Need::Many => "many",
+            Need::Some => "some",
+            Need::None => "none",
+            Need::Failed => "failed",
+        }
+    }
+
+    /// Whether it holds for an answer: the number of records, or `None` where the source failed.
+    pub fn holds(self, count: Option<usize>) -> bool {
+        match self {
+            Need::One => count == Some(1),
+            Need::Many => count.is_some_and(|count| count > 1),
+            Need::Some => count.is_some_and(|count| count > 0),
+            Need::None => count == Some(0),
+            Need::Failed => count.is_none(),
+        }
+    }
+}
+
+/// What rule files are compiled with.
+pub struct Environment<'a> {
+    /// Where `${…}` comes from.
+    pub secrets: Secrets<'a>,
+    /// Connections for HTTP sources.
+    pub network: &'a Network,
+    /// Which accounts count.
+    pub accounts: Accounts,
+}
+
+/// Which accounts count.
+#[derive(Clone, Debug)]
+pub enum Accounts {
+    /// Those that the rules name; where they name none, this one.
+    Written(Option<Account>),
+    /// Every account of the rules under its own name, but with the API and the secrets of this one. For the demo.
+    Instead(Account),
+}
+
+/// What came of reading a rule directory.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The rules, unless an error keeps them from taking effect.
+    pub rules: Option<RuleSet>,
+    /// The tests beside them.
+    pub cases: Cases,
+    /// Every problem of every file, in the order of the files.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads and compiles a rule directory, or a single rule file.
+pub fn load(path: &Path, environment: &Environment<'_>) -> Loaded {
+    let directory = file::Directory::read(path);
+    let root = if path.is_file() { path.parent().unwrap_or(Path::new(".")) } else { path };
+    let mut problems = directory.problems;
+    let compiled = compile::compile(&directory.rules, root, environment, &mut problems);
+    let known: Vec<&str> = compiled.rules.iter().map(|rule| rule.name.as_ref()).collect();
+    let cases = cases::read(&directory.tests, root, &known, &compiled, &mut problems);
+    problems.sort_by(|a, b| {
+        (&a.place.file.path, a.place.line, a.place.column).cmp(&(&b.place.file.path, b.place.line, b.place.column))
+    });
+    let valid = !problems.iter().any(Problem::is_error);
+    Loaded { rules: valid.then_some(compiled), cases, problems }
+}
+
+impl RuleSet {
+    /// The account with this name.
+    pub fn account(&self, name: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.name == name)
+    }
+
+    /// Whether any rule could be about such an event; the others need not be stored.
+    pub fn can_want(&self, event: &EventKind, direction: Option<Direction>) -> bool {
+        self.rules.iter().any(|rule| rule.when.can_want(event, direction))
+    }
+
+    /// The same rules with records given beforehand instead of sources. A source that is not among them has none.
+    pub fn with_stubs(&self, stubs: &[(String, Stub)]) -> RuleSet {
+        let mut rules = self.clone();
+        for source in &mut rules.sources {
+            let given = stubs.iter().find(|(name, _)| **name == *source.name).map(|(_, stub)| stub.clone());
+            let none = Stub { answer: Ok(Vec::new()), after: Duration::ZERO };
+            source.source = Source::Stub(given.unwrap_or(none));
+        }
+        rules
+    }
+}

@@ -1,0 +1,45 @@
+//! What is written correctly and still can't be meant.
+
+use std::sync::Arc;
+
+use super::Rule;
+use super::compile::entries;
+use super::yaml::{Document, Node};
+use crate::problem::{Code, Problem};
+
+/// Sources, cards and lists that nothing uses.
+pub(super) fn unused(documents: &[Document], rules: &[Rule], sources: &[Arc<str>], problems: &mut Vec<Problem>) {
+    // A rule that did not compile would make everything it uses look unused.
+    if problems.iter().any(Problem::is_error) {
+        return;
+    }
+    let asked = |name: &str| {
+        let position = sources.iter().position(|source| &**source == name);
+        position.is_some_and(|position| {
+            rules.iter().any(|rule| {
+                rule.card_sources.contains(&position) || rule.needs.iter().any(|(source, _)| *source == position)
+            })
+        })
+    };
+    let rule_nodes = || documents.iter().filter_map(|document| document.root.child("rules")).flat_map(Node::items);
+    let shown = |name: &str| rule_nodes().any(|rule| rule.child("card").and_then(Node::text) == Some(name));
+    let named = |name: &str| rule_nodes().any(|rule| rule.child("when").is_some_and(|when| names_list(when, name)));
+    for (section, is_used) in [("sources", &asked as &dyn Fn(&str) -> bool), ("cards", &shown), ("lists", &named)] {
+        for entry in entries(documents, section).into_iter().filter(|entry| !is_used(entry.name)) {
+            let message = format!("`{}` under `{}` is never used", entry.name, entry.section);
+            let help = Some("use it in a rule or take it out".to_owned());
+            problems.push(Problem { code: Code::Unused, place: entry.place, message, help });
+        }
+    }
+}
+
+/// Whether a `customer: {in: …}` anywhere in the block names the list.
+fn names_list(when: &Node, name: &str) -> bool {
+    let in_customer = when
+        .child("customer")
+        .and_then(|customer| customer.child("in"))
+        .is_some_and(|lists| lists.text() == Some(name) || lists.items().iter().any(|item| item.text() == Some(name)));
+    in_customer
+        || when.child("not").is_some_and(|block| names_list(block, name))
+        || when.child("any").is_some_and(|blocks| blocks.items().iter().any(|block| names_list(block, name)))
+}

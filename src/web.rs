@@ -1,0 +1,36 @@
+//! Every route, in one list for each of the two addresses.
+//!
+//! The public address serves webhooks and nothing else; the admin address serves what operators need. Neither decides or
+//! sends anything: webhooks go to the outbox, and the courier takes them from there.
+
+mod admin;
+mod metrics;
+mod webhook;
+
+pub use admin::{Admin, Reload};
+pub use metrics::Metrics;
+pub use webhook::Webhooks;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+/// The public address.
+pub fn public(webhooks: Arc<Webhooks>) -> Router {
+    Router::new().route("/webhooks/{account}/{secret}", post(webhook::receive)).with_state(webhooks)
+}
+
+/// The admin address.
+pub fn admin(admin: Arc<Admin>) -> Router {
+    Router::new()
+        .route("/readyz", get(admin::ready))
+        .route("/metrics", get(admin::metrics))
+        .route("/-/reload", post(admin::reload))
+        .route("/api/deliveries", get(admin::deliveries))
+        .route("/api/deliveries/{id}", get(admin::delivery))
+        .route("/api/unreadable", get(admin::unreadable))
+        .route_layer(axum::middleware::from_fn_with_state(Arc::clone(&admin), admin::authorize))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .with_state(admin)
+}

@@ -1,0 +1,146 @@
+//! What operators need: readiness, metrics, reload, and what became of the calls.
+//!
+//! No answer here shows a number, a name or a card except for one delivery that is asked for by its id.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::registry::Registry;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::json;
+use subtle::ConstantTimeEq;
+
+use super::Metrics;
+use crate::outbox::{DeliveryId, Filter, Outbox, State as DeliveryState};
+use crate::problem::Problem;
+use crate::rules::{Live, Rejected};
+
+/// Deliveries that one answer lists unless it is asked for fewer.
+const LISTED_MAX: usize = 100;
+
+/// Loads the rules again; given by whoever knows the environment.
+pub type Reload = Box<dyn Fn() -> Result<Vec<Problem>, Rejected> + Send + Sync>;
+
+/// The admin address.
+pub struct Admin {
+    /// The rules in force.
+    pub live: Arc<Live>,
+    /// The deliveries.
+    pub outbox: Outbox,
+    /// Everything that is counted.
+    pub registry: Registry,
+    /// What the web counts.
+    pub metrics: Metrics,
+    /// Loads the rules again.
+    pub reload: Reload,
+    /// Demanded as a bearer token where it is set.
+    pub token: Option<SecretString>,
+}
+
+/// Lets a request through that has the token, where one is demanded.
+pub(super) async fn authorize(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    let is_allowed = admin.token.as_ref().is_none_or(|token| {
+        let given =
+            request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let given = given.strip_prefix("Bearer ").unwrap_or_default();
+        token.expose_secret().as_bytes().ct_eq(given.as_bytes()).into()
+    });
+    if is_allowed { next.run(request).await } else { StatusCode::UNAUTHORIZED.into_response() }
+}
+
+/// `GET /readyz`: 200 where events can be stored, else 503.
+pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    let rules = admin.live.rules();
+    let pending = admin.outbox.pending().await;
+    let status = if pending.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({
+        "ready": pending.is_ok(),
+        "revision": rules.revision,
+        "rules": rules.rules.len(),
+        "pending": pending.ok(),
+    });
+    (status, Json(body)).into_response()
+}
+
+/// `GET /metrics` in the text format of Prometheus.
+pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    if let Ok(pending) = admin.outbox.pending().await {
+        admin.metrics.pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
+    }
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &admin.registry) {
+        Ok(()) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// `POST /-/reload`: 200 with the revision, or 422 with the problems; then the old rules stay.
+pub(super) async fn reload(State(admin): State<Arc<Admin>>) -> Response {
+    let busy = Arc::clone(&admin);
+    let reloaded = tokio::task::spawn_blocking(move || (busy.reload)()).await;
+    let problems = |problems: &[Problem]| problems.iter().map(Problem::to_json).collect::<Vec<_>>();
+    match reloaded {
+        Ok(Ok(warnings)) => {
+            let body = json!({ "revision": admin.live.rules().revision, "problems": problems(&warnings) });
+            Json(body).into_response()
+        }
+        Ok(Err(Rejected(found))) => {
+            let body = json!({ "revision": admin.live.rules().revision, "problems": problems(&found) });
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// What a listing is narrowed to.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    state: Option<String>,
+    account: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /api/deliveries?state=…&account=…&limit=…`, newest first.
+pub(super) async fn deliveries(State(admin): State<Arc<Admin>>, Query(asked): Query<Asked>) -> Response {
+    let state = match asked.state.as_deref().map(str::parse::<DeliveryState>).transpose() {
+        Ok(state) => state,
+        Err(error) => return (StatusCode::BAD_REQUEST, Json(json!({ "error": error.to_string() }))).into_response(),
+    };
+    let limit = asked.limit.unwrap_or(LISTED_MAX).min(LISTED_MAX);
+    match admin.outbox.list(Filter { state, account: asked.account, limit }).await {
+        Ok(rows) => Json(json!({ "deliveries": rows })).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+/// `GET /api/deliveries/{id}` with the card and the trace.
+pub(super) async fn delivery(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Response {
+    let Ok(id) = id.parse::<DeliveryId>() else { return StatusCode::NOT_FOUND.into_response() };
+    match admin.outbox.show(id).await {
+        Ok(Some(detail)) => Json(detail).into_response(),
+        Ok(None) => StatusCode::NOT_FOUND.into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+/// `GET /api/unreadable`: webhooks that could not be read, newest first.
+pub(super) async fn unreadable(State(admin): State<Arc<Admin>>) -> Response {
+    match admin.outbox.unreadable(LISTED_MAX).await {
+        Ok(rows) => Json(json!({ "unreadable": rows })).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &crate::outbox::OutboxError) -> Response {
+    tracing::error!(%error, "the outbox can't be read: {error}");
+    StatusCode::SERVICE_UNAVAILABLE.into_response()
+}

@@ -1,0 +1,168 @@
+//! The webhook: authenticate, read, store, answer.
+//!
+//! The sender never repeats a webhook and switches it off after a few answers that are not 200, so an authentic request
+//! always gets 200, as soon as its row is on disk. No source is asked and no card is made here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use subtle::ConstantTimeEq;
+use tokio::time::{Instant, timeout};
+
+use super::Metrics;
+use crate::delivery::Hush;
+use crate::event::{CallId, Event, EventKind};
+use crate::outbox::{Accept, Acceptance, Outbox, OutboxError};
+use crate::rules::{Live, RuleSet};
+
+/// A webhook's body is about 1 KiB.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// The whole body must be here in this time; the sender itself gives up after 5 to 15 s.
+const BODY_WITHIN: Duration = Duration::from_secs(5);
+
+/// The answer must not wait longer for the disk than the sender waits for the answer.
+const STORE_WITHIN: Duration = Duration::from_secs(3);
+
+/// One loud line in this time about requests that are not authentic.
+const STRANGERS_EVERY: Duration = Duration::from_secs(10);
+
+/// The webhook endpoint of all accounts.
+pub struct Webhooks {
+    live: Arc<Live>,
+    outbox: Outbox,
+    metrics: Metrics,
+    now: fn() -> Timestamp,
+    strangers: Hush,
+}
+
+impl Webhooks {
+    /// An endpoint that stores into this outbox.
+    pub fn new(live: Arc<Live>, outbox: Outbox, metrics: Metrics, now: fn() -> Timestamp) -> Webhooks {
+        Webhooks { live, outbox, metrics, now, strangers: Hush::new(STRANGERS_EVERY) }
+    }
+}
+
+/// `POST /webhooks/{account}/{secret}`.
+pub(super) async fn receive(
+    State(webhooks): State<Arc<Webhooks>>,
+    Path((account, secret)): Path<(String, String)>,
+    body: Body,
+) -> Response {
+    let rules = webhooks.live.rules();
+    if !is_authentic(&rules, &account, &secret) {
+        webhooks.metrics.turned_away("not_authentic");
+        if let Some(silenced) = webhooks.strangers.say("", Instant::now()) {
+            tracing::warn!(
+                silenced,
+                "a webhook with a wrong account or secret was refused; check the address in the phone system"
+            );
+        }
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let body = match timeout(BODY_WITHIN, to_bytes(body, BODY_BYTES_MAX)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(error)) => {
+            webhooks.metrics.turned_away("body_refused");
+            let too_large =
+                std::error::Error::source(&error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
+            let status = if too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+            tracing::warn!(account, "a webhook's body was too large or broke off");
+            return status.into_response();
+        }
+        Err(_) => {
+            webhooks.metrics.turned_away("body_refused");
+            tracing::warn!(account, "a webhook's body did not arrive within {} s", BODY_WITHIN.as_secs());
+            return StatusCode::REQUEST_TIMEOUT.into_response();
+        }
+    };
+    let begun = Instant::now();
+    let status = match timeout(STORE_WITHIN, webhooks.take(&rules, &account, &body)).await {
+        Ok(Ok(status)) => status,
+        Ok(Err(error)) => {
+            tracing::error!(account, %error, "a webhook can't be stored, its call gets no card: {error}");
+            "not_stored"
+        }
+        Err(_) => {
+            tracing::error!(account, "a webhook was not stored within {} s", STORE_WITHIN.as_secs());
+            "not_stored"
+        }
+    };
+    webhooks.metrics.webhook(status, begun.elapsed());
+    Json(json!({ "status": status })).into_response()
+}
+
+/// An unknown account takes as long as a wrong secret, and is answered the same.
+fn is_authentic(rules: &RuleSet, account: &str, secret: &str) -> bool {
+    let account = rules.account(account);
+    let expected = account.map_or("", |account| account.webhook_secret.expose_secret());
+    let same: bool = expected.as_bytes().ct_eq(secret.as_bytes()).into();
+    same && account.is_some() && !expected.is_empty()
+}
+
+impl Webhooks {
+    /// Stores what has to be stored and says what became of it.
+    async fn take(&self, rules: &RuleSet, account: &str, body: &[u8]) -> Result<&'static str, OutboxError> {
+        let received_at = (self.now)();
+        let event = match Event::parse(body) {
+            Ok(event) => event,
+            Err(why) => {
+                tracing::warn!(account, %why, "a webhook of account `{account}` can't be read: {why}");
+                self.outbox.keep_unreadable(account, &why.to_string(), body, received_at).await?;
+                return Ok("unreadable");
+            }
+        };
+        let Some(call_id) = &event.call_id else { return Ok("ignored") };
+        match event.kind {
+            EventKind::CallInit | EventKind::CallBridged => {
+                self.accept(rules, account, &event, call_id, body, received_at).await
+            }
+            EventKind::CallHangup => {
+                self.outbox.hang_up(account, call_id.as_str(), received_at).await?;
+                Ok("accepted")
+            }
+            EventKind::Other(_) => Ok("ignored"),
+        }
+    }
+
+    async fn accept(
+        &self,
+        rules: &RuleSet,
+        account: &str,
+        event: &Event,
+        call_id: &CallId,
+        body: &[u8],
+        received_at: Timestamp,
+    ) -> Result<&'static str, OutboxError> {
+        if !rules.can_want(&event.kind, event.direction()) {
+            return Ok("ignored");
+        }
+        // A call can't have begun after its event arrived; clocks differ.
+        let started_at = event.started_at().unwrap_or(received_at).min(received_at);
+        let send_within = SignedDuration::try_from(rules.defaults.send_within).unwrap_or(SignedDuration::MAX);
+        let acceptance = self
+            .outbox
+            .accept(Accept {
+                account: account.to_owned(),
+                call_id: call_id.as_str().to_owned(),
+                event: event.kind.as_str().to_owned(),
+                body: body.to_vec(),
+                started_at,
+                received_at,
+                expires_at: started_at.saturating_add(send_within).unwrap_or(Timestamp::MAX),
+            })
+            .await?;
+        Ok(match acceptance {
+            Acceptance::Accepted(_) => "accepted",
+            Acceptance::Duplicate => "duplicate",
+        })
+    }
+}
