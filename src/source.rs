@@ -32,7 +32,7 @@ pub enum Source {
     /// A table in a file.
     Csv(Csv),
     /// A web service.
-    Http(Http),
+    Http(Box<Http>),
     /// Records given beforehand, for tests and `explain --records`.
     Stub(Stub),
 }

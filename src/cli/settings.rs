@@ -7,17 +7,11 @@ use secrecy::SecretString;
 use super::{Ended, out, problems};
 use crate::delivery::Outside;
 use crate::problem::Problem;
-use crate::rules::{Account, Accounts, Environment, Secrets, checked_api};
+use crate::rules::{Account, Accounts, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, Environment, Secrets, checked_api};
 use crate::source::Network;
 
 /// The account that is made from the environment where the rules name none.
 const ACCOUNT: &str = "hipcall";
-
-/// The card API of Turkish accounts; the global one is https://use.hipcall.com/api/v3.
-const API: &str = "https://use.hipcall.com.tr/api/v3";
-
-/// What the phone system allows an account.
-const REQUESTS_PER_MINUTE: u32 = 60;
 
 /// An environment variable; one that is not Unicode does not exist.
 pub(super) fn variable(name: &str) -> Option<String> {
@@ -47,7 +41,7 @@ pub(super) fn account() -> Result<Option<Account>> {
             "HIPCALL_WEBHOOK_SECRET is not set: it is the last part of the webhook's address, and whoever knows it can ring"
         );
     };
-    let api = variable("HIPCALL_API_URL").unwrap_or_else(|| API.to_owned());
+    let api = variable("HIPCALL_API_URL").unwrap_or_else(|| DEFAULT_API.to_owned());
     let api = checked_api(&api).map_err(|message| anyhow::anyhow!("HIPCALL_API_URL: {message}"))?;
     let requests_per_minute = match variable("HIPCALL_REQUESTS_PER_MINUTE") {
         Some(text) => text
@@ -55,7 +49,7 @@ pub(super) fn account() -> Result<Option<Account>> {
             .ok()
             .filter(|limit| *limit > 0)
             .context("HIPCALL_REQUESTS_PER_MINUTE is not a number above 0")?,
-        None => REQUESTS_PER_MINUTE,
+        None => DEFAULT_REQUESTS_PER_MINUTE,
     };
     Ok(Some(Account {
         name: ACCOUNT.to_owned(),

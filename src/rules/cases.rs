@@ -113,11 +113,12 @@ fn case(
     });
     let expect = node.child("expect")?;
     let rule = expect.child("rule");
-    if let (Some(_), Some(node), Some(text)) = (rules, rule, rule.and_then(Node::text)) {
-        if text != "none" && !known.contains(&text) {
-            let message = format!("no rule is named `{text}`");
-            problem(node, Code::UnknownName, message, did_you_mean(text, known.iter().copied().chain(["none"])));
-        }
+    if let (Some(_), Some(node), Some(text)) = (rules, rule, rule.and_then(Node::text))
+        && text != "none"
+        && !known.contains(&text)
+    {
+        let message = format!("no rule is named `{text}`");
+        problem(node, Code::UnknownName, message, did_you_mean(text, known.iter().copied().chain(["none"])));
     }
     let sources = node.child("sources");
     for (key, _) in sources.into_iter().flat_map(Node::entries) {

@@ -70,7 +70,7 @@ pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Compiled,
             .collect(),
     };
     if builder.faults.is_empty() {
-        Ok(Compiled { source: Source::Http(http), parameters: builder.parameters, faults: Vec::new() })
+        Ok(Compiled { source: Source::Http(Box::new(http)), parameters: builder.parameters, faults: Vec::new() })
     } else {
         Err(builder.faults)
     }

@@ -1,0 +1,135 @@
+//! `defaults` and `accounts`: what holds for a whole rule set.
+
+use std::time::Duration;
+
+use super::{Compiler, duration};
+use crate::card::Locale;
+use crate::event::Region;
+use crate::problem::{Code, Fault, Place};
+use crate::rules::yaml::{Document, Node};
+use crate::rules::{Account, Accounts, Defaults};
+
+const DEFAULT_TIME_ZONE: &str = "Europe/Istanbul";
+const DEFAULT_LANGUAGE: &str = "tr";
+const DEFAULT_DECIDE_WITHIN: Duration = Duration::from_millis(1500);
+const DEFAULT_SEND_WITHIN: Duration = Duration::from_secs(60);
+/// The card API of Turkish accounts; the global one is https://use.hipcall.com/api/v3.
+pub const DEFAULT_API: &str = "https://use.hipcall.com.tr/api/v3";
+
+/// What the phone system allows an account: 60 requests a minute.
+pub const DEFAULT_REQUESTS_PER_MINUTE: u32 = 60;
+
+impl Compiler<'_> {
+    pub(super) fn defaults(&mut self) -> (Defaults, Locale) {
+        let mut given: Option<(&Document, &Node)> = None;
+        for document in self.documents {
+            let Some(node) = document.root.child("defaults") else { continue };
+            if let Some((first, _)) = given {
+                let place =
+                    document.root.key("defaults").map_or(Place::whole(&document.file), |key| document.place(&key.mark));
+                let message = format!("`defaults` stand here and in {}", first.file.path);
+                self.problem(Code::DuplicateName, place, message, Some("a rule set has them once".to_owned()));
+            } else {
+                given = Some((document, node));
+            }
+        }
+        let text = |key: &str| given.and_then(|(_, node)| node.child(key)?.text());
+        let time = |key: &str, default: Duration| text(key).and_then(duration).unwrap_or(default);
+        let mut wrong = Vec::new();
+        let region = text("region").map_or(Some(Region::default()), Region::parse).unwrap_or_else(|| {
+            let message = format!("`{}` is not a country", text("region").unwrap_or_default());
+            wrong.push(("region", message, "countries are written as in ISO 3166: TR, GB, DE"));
+            Region::default()
+        });
+        let zone = text("time_zone").unwrap_or(DEFAULT_TIME_ZONE);
+        let time_zone = jiff::tz::TimeZone::get(zone).unwrap_or_else(|_| {
+            wrong.push((
+                "time_zone",
+                format!("`{zone}` is not a time zone"),
+                "time zones are written as IANA does: Europe/Istanbul",
+            ));
+            jiff::tz::TimeZone::UTC
+        });
+        let tag = text("language").unwrap_or(DEFAULT_LANGUAGE);
+        let language = tag.parse().unwrap_or_else(|_| {
+            wrong.push((
+                "language",
+                format!("`{tag}` is not a language"),
+                "languages are written as in BCP 47: tr, en, en-GB",
+            ));
+            icu_locale_core::LanguageIdentifier::UNKNOWN
+        });
+        for (key, message, help) in wrong {
+            if let Some((document, node)) = given {
+                let fault = Fault::new(Code::WrongValue, format!("/{key}"), message).help(help);
+                self.faults(document, node, vec![fault]);
+            }
+        }
+        let defaults = Defaults {
+            region,
+            time_zone,
+            decide_within: time("decide_within", DEFAULT_DECIDE_WITHIN),
+            send_within: time("send_within", DEFAULT_SEND_WITHIN),
+        };
+        (defaults, Locale { language, region })
+    }
+
+    pub(super) fn accounts(&mut self) -> Vec<Account> {
+        let mut accounts = Vec::new();
+        let usable = self.usable("accounts", |_| false);
+        let named = !usable.is_empty();
+        for entry in usable {
+            let mut faults = Vec::new();
+            let mut value = |key: &str, default: &str, unset: &str| {
+                let text = entry.node.child(key).and_then(Node::text).unwrap_or(default);
+                self.environment.secrets.expand(text, unset).unwrap_or_else(|message| {
+                    faults.push(Fault::new(Code::Secret, format!("/{key}"), message));
+                    unset.to_owned()
+                })
+            };
+            let api = value("api", DEFAULT_API, DEFAULT_API);
+            let (token, webhook_secret) = (value("token", "", "unset"), value("webhook_secret", "", "unset"));
+            match checked_api(&api) {
+                Ok(api) => accounts.push(Account {
+                    name: entry.name.to_owned(),
+                    api,
+                    token: token.into(),
+                    webhook_secret: webhook_secret.into(),
+                    requests_per_minute: entry
+                        .node
+                        .child("requests_per_minute")
+                        .and_then(|node| u32::try_from(node.to_json().as_u64()?).ok())
+                        .unwrap_or(DEFAULT_REQUESTS_PER_MINUTE),
+                }),
+                Err(message) => faults.push(Fault::new(Code::WrongValue, "/api", message)),
+            }
+            self.faults(entry.document, entry.node, faults);
+        }
+        match &self.environment.accounts {
+            Accounts::Written(account) if !named => accounts.extend(account.clone()),
+            Accounts::Written(_) => {}
+            Accounts::Instead(other) if !named => accounts.push(other.clone()),
+            Accounts::Instead(other) => {
+                accounts =
+                    accounts.into_iter().map(|account| Account { name: account.name, ..other.clone() }).collect();
+            }
+        }
+        accounts
+    }
+}
+
+/// The base of a card API, without slash at the end.
+///
+/// # Errors
+/// In words, where it is not such a URL.
+pub fn checked_api(text: &str) -> Result<String, String> {
+    let api = text.trim_end_matches('/');
+    let url = reqwest::Url::parse(api).map_err(|_| format!("`{text}` is not a URL"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(format!("`{text}` is not an http or https URL"));
+    }
+    if !api.ends_with("/api/v3") {
+        return Err(format!("`{text}` does not end in /api/v3"));
+    }
+    Ok(api.to_owned())
+}
