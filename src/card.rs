@@ -8,6 +8,8 @@ mod link;
 mod row;
 mod schema;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use helpers::{Locale, Renderer, is_helper};
 pub use row::{RowOutcome, RowStep};

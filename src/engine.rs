@@ -5,6 +5,8 @@
 //! same one for the same call. Waiting uses tokio's time, which tests pause.
 
 mod answers;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod values;
 

@@ -45,13 +45,12 @@ impl Link {
                 "inside a link write `{{…}}`, which is percent-encoded",
             );
         }
-        let head = template.literal_head();
         match place {
-            Place::Web if !starts_with_host(head) => fault(
+            Place::Web if !starts_with_host(&template) => fault(
                 "a link begins with its scheme and host written out",
                 "write \"https://crm.example.com/contacts/{{crm.id}}\", or `{{{crm.url}}}` for a whole URL from a record",
             ),
-            Place::App if !starts_with_scheme(head) => {
+            Place::App if !starts_with_scheme(template.literal_head()) => {
                 fault("an app link begins with its scheme written out", "write \"mycrm://contacts/{{crm.id}}\"")
             }
             _ => Ok(Link { template, whole: false }),
@@ -80,18 +79,17 @@ impl Link {
 }
 
 /// `https://host`, with the host ended by what follows it, or `tel:` and `mailto:`.
-fn starts_with_host(head: &str) -> bool {
+fn starts_with_host(template: &Template) -> bool {
+    let head = template.literal_head();
     if head.starts_with("tel:") || head.starts_with("mailto:") {
         return true;
     }
     let Some(rest) = head.strip_prefix("https://").or_else(|| head.strip_prefix("http://")) else { return false };
-    let whole = rest.find(['/', '?', '#']);
-    // Without an end in the literal, `https://crm.{{x}}` would let a record choose the host.
-    let host = match whole {
-        Some(end) => rest.get(..end).unwrap_or_default(),
-        None => rest,
-    };
-    is_host(host)
+    match rest.split_once(['/', '?', '#']) {
+        Some((host, _)) => is_host(host),
+        // Without its end in the literal, `https://crm.{{x}}` would let a record choose the host.
+        None => is_host(rest) && template.is_literal(),
+    }
 }
 
 fn is_host(host: &str) -> bool {

@@ -80,6 +80,11 @@ impl Template {
         }
     }
 
+    /// Whether there is nothing to fill in.
+    pub fn is_literal(&self) -> bool {
+        self.compiled.elements.iter().all(|element| matches!(element, TemplateElement::RawString(_)))
+    }
+
     /// Whether it is exactly one `{{{…}}}`.
     pub fn is_one_unescaped_value(&self) -> bool {
         matches!(self.compiled.elements.as_slice(), [TemplateElement::HtmlExpression(_)])

@@ -1,0 +1,202 @@
+//! Templates and rows with friendly and hostile values.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Card, CardTemplate, Flavour, Locale, Renderer, Template};
+use crate::event::Region;
+use crate::problem::Code;
+
+fn names() -> BTreeSet<String> {
+    ["customer", "crm"].into_iter().map(str::to_owned).collect()
+}
+
+fn renderer(language: &str) -> Renderer {
+    Renderer::new(&Locale { language: language.parse().unwrap(), region: Region::default() })
+}
+
+fn filled(text: &str, crm: Value) -> String {
+    let template = Template::compile(text, Flavour::Plain, &names()).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
+    template.fill(&renderer("tr"), &json!({ "crm": crm }).into()).unwrap()
+}
+
+/// The codes of what is wrong with a text.
+fn faults(text: &str) -> Vec<Code> {
+    match Template::compile(text, Flavour::Plain, &names()) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.into_iter().map(|fault| fault.code).collect(),
+    }
+}
+
+fn rows(card: Value, crm: Value) -> Value {
+    let template = CardTemplate::compile(&card, &names()).unwrap_or_else(|faults| panic!("{card}: {faults:?}"));
+    Value::Array(template.fill(&renderer("tr"), json!({ "crm": crm })).rows)
+}
+
+#[test]
+fn helpers_change_one_value_into_another() {
+    let crm = json!({"name": "ıŞık İnce", "note": "a longer note", "tags": ["a", "", "b", 3], "phone": "05321234567", "zero": 0, "no": null});
+    for (text, expected) in [
+        ("{{upper crm.name}}", "IŞIK İNCE"),
+        ("{{lower 'İSTANBUL ISPARTA'}}", "istanbul ısparta"),
+        ("{{truncate crm.note 8}}", "a longe…"),
+        ("{{truncate crm.note 80}}", "a longer note"),
+        ("{{default crm.no 'nobody'}}", "nobody"),
+        ("{{default crm.no crm.zero 'nobody'}}", "0"),
+        ("{{join crm.tags}}", "a, b, 3"),
+        ("{{join crm.tags ' · '}}", "a · b · 3"),
+        ("{{phone crm.phone}}", "+90 532 123 45 67"),
+        ("{{phone 'no number'}}", "no number"),
+        ("{{mask crm.phone}}", "*********67"),
+        ("{{mask '+90 532 123 45 67'}}", "+** *** *** ** 67"),
+        ("{{mask 'a'}}", "*"),
+        ("{{urlencode 'a b/ç&'}}", "a%20b%2F%C3%A7%26"),
+        ("{{upper (truncate crm.note 3)}}", "A…"),
+        ("{{#if crm.zero}}yes{{else}}no{{/if}}", "no"),
+        ("{{#unless crm.no}}none{{/unless}}", "none"),
+        ("{{#each crm.tags}}{{@index}}{{this}}{{#unless @last}},{{/unless}}{{/each}}", "0a,1,2b,33"),
+        ("{{#each crm.tags as |tag i|}}{{i}}{{tag}}{{/each}}", "0a12b33"),
+        ("{{#each crm.no}}x{{else}}nothing{{/each}}", "nothing"),
+        ("{{crm.unknown}}{{upper crm.unknown}}", ""),
+    ] {
+        assert_eq!(filled(text, crm.clone()), expected, "{text}");
+    }
+}
+
+#[test]
+fn upper_and_lower_follow_the_language() {
+    let template = Template::compile("{{upper 'i'}}{{lower 'I'}}", Flavour::Plain, &names()).unwrap();
+    assert_eq!(template.fill(&renderer("tr"), &json!({}).into()).unwrap(), "İı");
+    assert_eq!(template.fill(&renderer("en"), &json!({}).into()).unwrap(), "Ii");
+}
+
+#[test]
+fn what_a_template_may_not_use_is_a_problem() {
+    for (text, expected) in [
+        ("{{", Code::TemplateSyntax),
+        ("{{#if crm.a}}", Code::TemplateSyntax),
+        ("{{upper}}", Code::TemplateSyntax),
+        ("{{truncate crm.a}}", Code::TemplateSyntax),
+        ("{{shout crm.a}}", Code::UnknownHelper),
+        ("{{lookup crm 'a'}}", Code::UnknownHelper),
+        ("{{custmer.e164}}", Code::TemplateName),
+        ("{{upper custmer.e164}}", Code::TemplateName),
+        ("{{this}}", Code::TemplateName),
+        ("{{@index}}", Code::TemplateName),
+        ("{{> other}}", Code::Forbidden),
+        ("{{#> other}}{{/other}}", Code::Forbidden),
+        ("{{* deco}}", Code::Forbidden),
+        ("{{#*inline \"x\"}}{{/inline}}", Code::Forbidden),
+        ("{{{{raw}}}}a{{{{/raw}}}}", Code::Forbidden),
+        ("{{#with crm}}{{a}}{{/with}}", Code::Forbidden),
+    ] {
+        assert!(faults(text).contains(&expected), "{text}: {:?}", faults(text));
+    }
+}
+
+#[test]
+fn what_would_exhaust_the_stack_is_refused_before_it_is_parsed() {
+    for text in [
+        format!("{}{}", "{{#if crm.a}}".repeat(9), "{{/if}}".repeat(9)),
+        format!("{{{{#if crm.a}}}}{}{{{{/if}}}}", "{{else if crm.a}}".repeat(17)),
+        format!("{{{{upper {}crm.a{}}}}}", "(upper ".repeat(50), ")".repeat(50)),
+        format!("{{{{upper {}{}}}}}", "[".repeat(1000), "]".repeat(1000)),
+        "x".repeat(4097),
+    ] {
+        assert_eq!(faults(&text), [Code::Forbidden], "{}", &text[..40]);
+    }
+}
+
+#[test]
+fn each_inside_each_ends_at_a_limit_and_not_when_the_day_is_over() {
+    let items: Vec<Value> = (0..1000).map(|_| json!(vec!["a"; 1000])).collect();
+    let deep = "{{#each crm.all}}{{#each this}}{{#each ../this}}{{/each}}{{/each}}{{/each}}";
+    let template = Template::compile(deep, Flavour::Plain, &names()).unwrap();
+    let error = template.fill(&renderer("tr"), &json!({"crm": {"all": items}}).into()).unwrap_err();
+    assert!(error.contains("steps"), "{error}");
+}
+
+#[test]
+fn hostile_values_stay_values() {
+    let hostile = "O\"Brien \\ {{x}} A&B <b>\u{202E}evil\u{0}\r\nline";
+    let card = json!([
+        {"type": "title", "text": "{{crm.name}}", "link": "https://crm.example.com/{{crm.name}}?q={{crm.name}}#x"},
+        {"type": "shortText", "label": "{{crm.name}}", "text": "{{{crm.name}}}", "ios": "crm://{{crm.name}}"},
+    ]);
+    let rows = rows(card, json!({"name": hostile}));
+    let clean = "O\"Brien \\ {{x}} A&B <b>evil  line";
+    assert_eq!(rows[0]["text"], clean);
+    assert_eq!(rows[1]["text"], clean);
+    assert_eq!(rows[1]["label"], clean);
+    let encoded = "O%22Brien%20%5C%20%7B%7Bx%7D%7D%20A%26B%20%3Cb%3E%E2%80%AEevil%00%0D%0Aline";
+    assert_eq!(rows[0]["link"], format!("https://crm.example.com/{encoded}?q={encoded}#x"));
+    assert_eq!(rows[1]["ios"], format!("crm://{encoded}"));
+    assert!(Card::check(rows.as_array().unwrap().clone()).is_ok());
+}
+
+#[test]
+fn long_texts_are_cut_with_an_ellipsis() {
+    let card = json!([{"type": "shortText", "text": "{{crm.a}}"}, {"type": "shortText", "text": "{{crm.a}}", "max": 5}]);
+    let rows = rows(card, json!({"a": "ş".repeat(10_000)}));
+    assert_eq!(rows[0]["text"], format!("{}…", "ş".repeat(59)));
+    assert_eq!(rows[1]["text"], "şşşş…");
+}
+
+#[test]
+fn rows_come_and_go_with_their_values() {
+    let card = json!([
+        {"type": "title", "text": "{{crm.name}}"},
+        {"type": "shortText", "text": "always", "show": "crm.flag"},
+        {"type": "shortText", "text": "listed", "show": "crm.list.0.x"},
+        {"type": "user", "label": "Owner", "user_id": "{{crm.owner}}"},
+        {"type": "user", "label": "Boss", "user_id": 3},
+    ]);
+    assert_eq!(
+        rows(card.clone(), json!({"name": "", "flag": false, "owner": "x"})),
+        json!([{"type": "user", "label": "Boss", "user_id": 3}])
+    );
+    assert_eq!(
+        rows(card, json!({"name": 7, "flag": 0, "list": [{"x": "y"}], "owner": "12"})),
+        json!([
+            {"type": "title", "text": "7"},
+            {"type": "shortText", "text": "always"},
+            {"type": "shortText", "text": "listed"},
+            {"type": "user", "label": "Owner", "user_id": 12},
+            {"type": "user", "label": "Boss", "user_id": 3},
+        ])
+    );
+}
+
+#[test]
+fn a_link_says_where_it_leads_before_any_value() {
+    let compiles = |link: &str| CardTemplate::compile(&json!([{"type": "title", "text": "a", "link": link}]), &names()).is_ok();
+    for link in [
+        "https://crm.example.com/{{crm.id}}", "http://crm.example.com:8080?x={{crm.id}}", "https://crm.example.com",
+        "tel:{{customer.e164}}", "mailto:{{crm.mail}}", "{{{crm.url}}}",
+    ] {
+        assert!(compiles(link), "{link}");
+    }
+    for link in [
+        "{{crm.url}}", "https://{{crm.host}}/", "https://crm.{{crm.host}}/", "https://crm.example.com{{crm.rest}}",
+        "//crm.example.com/", "javascript:alert({{crm.id}})", "https://a@b/", "https://crm.example.com/{{{crm.id}}}",
+        "{{{crm.url}}}/x", "ftp://crm.example.com/",
+    ] {
+        assert!(!compiles(link), "{link}");
+    }
+}
+
+#[test]
+fn a_whole_url_from_a_record_must_be_https() {
+    let link = |url: &str| rows(json!([{"type": "title", "text": "a", "link": "{{{crm.url}}}"}]), json!({ "url": url }))[0]["link"].clone();
+    assert_eq!(link("https://crm.example.com/1?a=b"), "https://crm.example.com/1?a=b");
+    for url in ["http://crm.example.com/", "javascript:alert(1)", "https://", "https://a b/", "https://good.example@evil/", "https://a\\@b/", ""] {
+        assert_eq!(link(url), Value::Null, "{url}");
+    }
+}
+
+#[test]
+fn a_telephone_link_keeps_its_plus() {
+    let rows = rows(json!([{"type": "title", "text": "a", "link": "tel:{{crm.phone}}"}]), json!({"phone": "+90 532"}));
+    assert_eq!(rows[0]["link"], "tel:+90%20532");
+}

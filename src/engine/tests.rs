@@ -1,0 +1,127 @@
+//! One call against small rule sets with stubbed sources, in paused time.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{Decision, NoCard, Outcome, decide};
+use crate::event::{Call, Event};
+use crate::rules::{Accounts, Environment, Given, Loaded, RuleSet, Secrets, load};
+use crate::source::{Network, Stub};
+
+const SOURCES: &str = "sources:\n  crm: {http: {url: \"https://crm.example.com/\", query: {n: \"{{customer.e164}}\"}}, timeout: 900ms}\n  erp: {http: {url: \"https://erp.example.com/\"}}\n";
+
+fn rules(text: &str) -> RuleSet {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("a.yaml"), format!("version: 1\n{SOURCES}{text}")).unwrap();
+    let network = Network::new().unwrap();
+    let environment = Environment { secrets: Secrets::Unset, network: &network, accounts: Accounts::Written(None) };
+    let Loaded { rules, problems, .. } = load(Path::new(directory.path()), &environment);
+    rules.unwrap_or_else(|| panic!("{problems:#?}"))
+}
+
+fn call(data: Value) -> Call {
+    let mut event = json!({"event": "call_init", "data": {"uuid": "u", "direction": "inbound", "caller_number": "+905321234567"}});
+    event["data"].as_object_mut().unwrap().extend(data.as_object().unwrap().clone());
+    let event = Event::parse(event.to_string().as_bytes()).unwrap();
+    Call::new(&event, "hipcall", crate::event::Region::default(), Timestamp::UNIX_EPOCH).unwrap()
+}
+
+fn says(name: &str, records: Value, after: u64) -> (String, Stub) {
+    let records = records.as_array().map(|records| records.iter().map(|record| record.as_object().unwrap().clone()).collect());
+    let answer = records.ok_or_else(|| "down".to_owned());
+    (name.to_owned(), Stub { answer, after: Duration::from_millis(after) })
+}
+
+async fn decided(rules: &RuleSet, call: &Call, given: Given) -> (Decision, Duration) {
+    let begun = Instant::now();
+    let decision = decide(&rules.with_stubs(&given), call, begun + rules.defaults.decide_within).await;
+    (decision, begun.elapsed())
+}
+
+fn rule_of(decision: &Decision) -> &str {
+    decision.rule.as_deref().unwrap_or("none")
+}
+
+const TWO: &str = "rules:\n  - {name: in-crm, needs: {crm: one}, card: [{type: title, text: \"{{crm.name}}\"}]}\n  - {name: in-erp, needs: {erp: some}, card: [{type: title, text: \"{{erp.name}}\"}]}\n  - {name: rest, card: none}\n";
+
+#[tokio::test(start_paused = true)]
+async fn the_first_rule_whose_needs_hold_decides() {
+    let (rules, call) = (rules(TWO), call(json!({})));
+    for (crm, erp, expected) in [
+        (json!([{"name": "A"}]), json!([{"name": "B"}]), "in-crm"),
+        (json!([{"name": "A"}, {"name": "C"}]), json!([{"name": "B"}, {"name": "D"}]), "in-erp"),
+        (json!([]), json!([]), "rest"),
+        (Value::Null, json!([{"name": "B"}]), "in-erp"),
+    ] {
+        let (decision, _) = decided(&rules, &call, vec![says("crm", crm.clone(), 0), says("erp", erp.clone(), 0)]).await;
+        assert_eq!(rule_of(&decision), expected, "{crm} {erp}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_source_does_not_hold_up_a_rule_that_does_not_mention_it() {
+    let given = vec![says("crm", json!([{"name": "A"}]), 20), says("erp", json!([{"name": "B"}]), 600_000)];
+    let (decision, took) = decided(&rules(TWO), &call(json!({})), given).await;
+    assert_eq!((rule_of(&decision), took), ("in-crm", Duration::from_millis(20)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sources_are_asked_at_once_and_not_one_after_the_other() {
+    let given = vec![says("crm", json!([]), 700), says("erp", json!([{"name": "B"}]), 800)];
+    let (decision, took) = decided(&rules(TWO), &call(json!({})), given).await;
+    assert_eq!((rule_of(&decision), took), ("in-erp", Duration::from_millis(800)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_source_has_not_said_in_its_time_does_not_count() {
+    let given = vec![says("crm", json!([{"name": "A"}]), 901), says("erp", json!([{"name": "B"}]), 3_600_000)];
+    let (decision, took) = decided(&rules(TWO), &call(json!({})), given).await;
+    assert_eq!((rule_of(&decision), took), ("rest", Duration::from_millis(1500)), "the deadline is the decision's");
+    let crm = &decision.trace.sources[0];
+    assert_eq!((crm.found, crm.milliseconds), ("failed", Some(900.0)), "the source's own time-out comes first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_a_number_asks_nobody() {
+    let rules = rules(TWO);
+    for number in ["anonymous", "", "101", "112"] {
+        let given = vec![says("crm", json!([{"name": "Somebody else"}]), 0)];
+        let (decision, _) = decided(&rules, &call(json!({"caller_number": number})), given).await;
+        assert_eq!(rule_of(&decision), "rest", "{number}");
+        assert!(decision.trace.sources.iter().all(|source| source.milliseconds.is_none()), "{number}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_without_internal_never_matches_an_internal_call() {
+    let rules = rules("rules:\n  - {name: a, when: {not: {direction: outbound}}, card: none}\n  - {name: b, when: {any: [{direction: internal}, {user: 7}]}, card: none}\n  - {name: c, needs: {crm: one, erp: one}, card: none}\n");
+    let internal = call(json!({"direction": "internal", "caller_number": "101", "callee_number": "102"}));
+    assert_eq!(rule_of(&decided(&rules, &internal, Vec::new()).await.0), "b");
+    assert_eq!(rule_of(&decided(&rules, &call(json!({})), Vec::new()).await.0), "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_card_whose_rows_are_all_empty_is_no_card_and_the_search_ends_there() {
+    let rules = rules("rules:\n  - {name: empty, needs: {crm: one}, card: [{type: title, text: \"{{crm.name}}\"}]}\n  - {name: next, needs: {erp: one}, card: none}\n");
+    let (decision, _) = decided(&rules, &call(json!({})), vec![says("crm", json!([{"name": " \n"}]), 0)]).await;
+    assert_eq!(rule_of(&decision), "empty");
+    assert_eq!(decision.outcome, Outcome::NoCard(NoCard::EveryRowEmpty));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_inputs_give_the_same_bytes() {
+    let (rules, call) = (rules(TWO), call(json!({})));
+    let given = vec![says("crm", json!([{"name": "A"}]), 7), says("erp", json!([]), 3)];
+    let one = decided(&rules, &call, given.clone()).await.0;
+    let two = decided(&rules, &call, given).await.0;
+    assert_eq!(serde_json::to_string(&one.trace).unwrap(), serde_json::to_string(&two.trace).unwrap());
+    assert_eq!(one.outcome, two.outcome);
+    assert_eq!(one.revision, two.revision);
+    assert!(Arc::ptr_eq(&rules.rules, &rules.with_stubs(&Vec::new()).rules), "stubs do not copy the rules");
+}
