@@ -17,7 +17,8 @@ fn renderer(language: &str) -> Renderer {
 }
 
 fn filled(text: &str, crm: Value) -> String {
-    let template = Template::compile(text, Flavour::Plain, &names()).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
+    let template =
+        Template::compile(text, Flavour::Plain, &names()).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
     template.fill(&renderer("tr"), &json!({ "crm": crm }).into()).unwrap()
 }
 
@@ -137,7 +138,8 @@ fn hostile_values_stay_values() {
 
 #[test]
 fn long_texts_are_cut_with_an_ellipsis() {
-    let card = json!([{"type": "shortText", "text": "{{crm.a}}"}, {"type": "shortText", "text": "{{crm.a}}", "max": 5}]);
+    let card =
+        json!([{"type": "shortText", "text": "{{crm.a}}"}, {"type": "shortText", "text": "{{crm.a}}", "max": 5}]);
     let rows = rows(card, json!({"a": "ş".repeat(10_000)}));
     assert_eq!(rows[0]["text"], format!("{}…", "ş".repeat(59)));
     assert_eq!(rows[1]["text"], "şşşş…");
@@ -170,17 +172,29 @@ fn rows_come_and_go_with_their_values() {
 
 #[test]
 fn a_link_says_where_it_leads_before_any_value() {
-    let compiles = |link: &str| CardTemplate::compile(&json!([{"type": "title", "text": "a", "link": link}]), &names()).is_ok();
+    let compiles =
+        |link: &str| CardTemplate::compile(&json!([{"type": "title", "text": "a", "link": link}]), &names()).is_ok();
     for link in [
-        "https://crm.example.com/{{crm.id}}", "http://crm.example.com:8080?x={{crm.id}}", "https://crm.example.com",
-        "tel:{{customer.e164}}", "mailto:{{crm.mail}}", "{{{crm.url}}}",
+        "https://crm.example.com/{{crm.id}}",
+        "http://crm.example.com:8080?x={{crm.id}}",
+        "https://crm.example.com",
+        "tel:{{customer.e164}}",
+        "mailto:{{crm.mail}}",
+        "{{{crm.url}}}",
     ] {
         assert!(compiles(link), "{link}");
     }
     for link in [
-        "{{crm.url}}", "https://{{crm.host}}/", "https://crm.{{crm.host}}/", "https://crm.example.com{{crm.rest}}",
-        "//crm.example.com/", "javascript:alert({{crm.id}})", "https://a@b/", "https://crm.example.com/{{{crm.id}}}",
-        "{{{crm.url}}}/x", "ftp://crm.example.com/",
+        "{{crm.url}}",
+        "https://{{crm.host}}/",
+        "https://crm.{{crm.host}}/",
+        "https://crm.example.com{{crm.rest}}",
+        "//crm.example.com/",
+        "javascript:alert({{crm.id}})",
+        "https://a@b/",
+        "https://crm.example.com/{{{crm.id}}}",
+        "{{{crm.url}}}/x",
+        "ftp://crm.example.com/",
     ] {
         assert!(!compiles(link), "{link}");
     }
@@ -188,9 +202,19 @@ fn a_link_says_where_it_leads_before_any_value() {
 
 #[test]
 fn a_whole_url_from_a_record_must_be_https() {
-    let link = |url: &str| rows(json!([{"type": "title", "text": "a", "link": "{{{crm.url}}}"}]), json!({ "url": url }))[0]["link"].clone();
+    let link = |url: &str| {
+        rows(json!([{"type": "title", "text": "a", "link": "{{{crm.url}}}"}]), json!({ "url": url }))[0]["link"].clone()
+    };
     assert_eq!(link("https://crm.example.com/1?a=b"), "https://crm.example.com/1?a=b");
-    for url in ["http://crm.example.com/", "javascript:alert(1)", "https://", "https://a b/", "https://good.example@evil/", "https://a\\@b/", ""] {
+    for url in [
+        "http://crm.example.com/",
+        "javascript:alert(1)",
+        "https://",
+        "https://a b/",
+        "https://good.example@evil/",
+        "https://a\\@b/",
+        "",
+    ] {
         assert_eq!(link(url), Value::Null, "{url}");
     }
 }

@@ -26,14 +26,16 @@ fn rules(text: &str) -> RuleSet {
 }
 
 fn call(data: Value) -> Call {
-    let mut event = json!({"event": "call_init", "data": {"uuid": "u", "direction": "inbound", "caller_number": "+905321234567"}});
+    let mut event =
+        json!({"event": "call_init", "data": {"uuid": "u", "direction": "inbound", "caller_number": "+905321234567"}});
     event["data"].as_object_mut().unwrap().extend(data.as_object().unwrap().clone());
     let event = Event::parse(event.to_string().as_bytes()).unwrap();
     Call::new(&event, "hipcall", crate::event::Region::default(), Timestamp::UNIX_EPOCH).unwrap()
 }
 
 fn says(name: &str, records: Value, after: u64) -> (String, Stub) {
-    let records = records.as_array().map(|records| records.iter().map(|record| record.as_object().unwrap().clone()).collect());
+    let records =
+        records.as_array().map(|records| records.iter().map(|record| record.as_object().unwrap().clone()).collect());
     let answer = records.ok_or_else(|| "down".to_owned());
     (name.to_owned(), Stub { answer, after: Duration::from_millis(after) })
 }
@@ -59,7 +61,8 @@ async fn the_first_rule_whose_needs_hold_decides() {
         (json!([]), json!([]), "rest"),
         (Value::Null, json!([{"name": "B"}]), "in-erp"),
     ] {
-        let (decision, _) = decided(&rules, &call, vec![says("crm", crm.clone(), 0), says("erp", erp.clone(), 0)]).await;
+        let (decision, _) =
+            decided(&rules, &call, vec![says("crm", crm.clone(), 0), says("erp", erp.clone(), 0)]).await;
         assert_eq!(rule_of(&decision), expected, "{crm} {erp}");
     }
 }
@@ -100,7 +103,9 @@ async fn a_call_without_a_number_asks_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rule_without_internal_never_matches_an_internal_call() {
-    let rules = rules("rules:\n  - {name: a, when: {not: {direction: outbound}}, card: none}\n  - {name: b, when: {any: [{direction: internal}, {user: 7}]}, card: none}\n  - {name: c, needs: {crm: one, erp: one}, card: none}\n");
+    let rules = rules(
+        "rules:\n  - {name: a, when: {not: {direction: outbound}}, card: none}\n  - {name: b, when: {any: [{direction: internal}, {user: 7}]}, card: none}\n  - {name: c, needs: {crm: one, erp: one}, card: none}\n",
+    );
     let internal = call(json!({"direction": "internal", "caller_number": "101", "callee_number": "102"}));
     assert_eq!(rule_of(&decided(&rules, &internal, Vec::new()).await.0), "b");
     assert_eq!(rule_of(&decided(&rules, &call(json!({})), Vec::new()).await.0), "a");
@@ -108,7 +113,9 @@ async fn a_rule_without_internal_never_matches_an_internal_call() {
 
 #[tokio::test(start_paused = true)]
 async fn a_card_whose_rows_are_all_empty_is_no_card_and_the_search_ends_there() {
-    let rules = rules("rules:\n  - {name: empty, needs: {crm: one}, card: [{type: title, text: \"{{crm.name}}\"}]}\n  - {name: next, needs: {erp: one}, card: none}\n");
+    let rules = rules(
+        "rules:\n  - {name: empty, needs: {crm: one}, card: [{type: title, text: \"{{crm.name}}\"}]}\n  - {name: next, needs: {erp: one}, card: none}\n",
+    );
     let (decision, _) = decided(&rules, &call(json!({})), vec![says("crm", json!([{"name": " \n"}]), 0)]).await;
     assert_eq!(rule_of(&decision), "empty");
     assert_eq!(decision.outcome, Outcome::NoCard(NoCard::EveryRowEmpty));

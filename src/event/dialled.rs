@@ -10,6 +10,9 @@ const TEXT_CHARACTERS_MAX: usize = 64;
 /// Longest extension or short code. From seven digits on, local numbers begin in most countries.
 pub(super) const EXTENSION_DIGITS_MAX: usize = 6;
 
+/// Digits that an international number has at least where only their count speaks for it: fewer may be national.
+pub(super) const INTERNATIONAL_DIGITS_MIN: usize = 11;
+
 /// What phone systems write for "the caller does not want to be known".
 const WITHHELD_WORDS: [&str; 7] =
     ["anonymous", "unknown", "restricted", "unavailable", "private", "withheld", "blocked"];

@@ -10,7 +10,7 @@ use rlibphonenumber::{NumberLengthType, PhoneNumber, PhoneNumberFormat, PhoneNum
 
 use super::{
     Kind, Region,
-    dialled::{Dialled, Digits, EXTENSION_DIGITS_MAX},
+    dialled::{Dialled, Digits, EXTENSION_DIGITS_MAX, INTERNATIONAL_DIGITS_MIN},
 };
 
 /// A number and what is known of it. `Debug` prints it masked.
@@ -41,9 +41,8 @@ struct FullNumber {
 impl CustomerNumber {
     /// Reads a number; one without country code is read as in `region`.
     ///
-    /// The national reading comes first, then the same digits as an international number: `905438856301` and `442045205757`
-    /// are both what they look like to a Turkish reader. A plus is trusted unless that makes no valid number and the digits
-    /// are one in `region`: the phone system writes `+4440333` for the Turkish 444 0 333.
+    /// The national reading comes first, then the same digits as an international number. A plus is trusted unless that
+    /// makes no valid number and the digits are one in `region`: the phone system writes `+4440333` for 444 0 333.
     pub fn parse(received: Option<&str>, region: Region) -> CustomerNumber {
         CustomerNumber {
             received: received.map(str::to_owned),
@@ -103,8 +102,7 @@ impl CustomerNumber {
     pub fn masked(&self) -> String {
         let Some(number) = self.full() else { return self.kind().to_string() };
         let end = number.e164.len().saturating_sub(2);
-        let last_two = number.e164.get(end..).unwrap_or_default();
-        format!("+{} *** ** {last_two}", number.parsed.country_code)
+        format!("+{} *** ** {}", number.parsed.country_code, number.e164.get(end..).unwrap_or_default())
     }
 
     fn full(&self) -> Option<&FullNumber> {
@@ -141,7 +139,7 @@ fn full_number(digits: &Digits, region: Region) -> Option<FullNumber> {
     // With its `(0)` first: most plans know that zero as their own, and in Italy it belongs to the number.
     let tries = || [Some(&digits.all), digits.without_bracketed_zero.as_ref()].into_iter().flatten();
     let valid = tries().find_map(|all| valid(digits.plus, all, region));
-    valid.or_else(|| tries().rev().find_map(|all| possible(digits.plus, all)))
+    valid.or_else(|| tries().rev().find_map(|all| possible(digits.plus, all, region)))
 }
 
 fn valid(plus: bool, digits: &str, region: Region) -> Option<FullNumber> {
@@ -158,10 +156,16 @@ fn valid(plus: bool, digits: &str, region: Region) -> Option<FullNumber> {
     })
 }
 
-/// Only where the text says that it is international: other digits may be anything.
-fn possible(plus: bool, digits: &str) -> Option<FullNumber> {
-    let digits = if plus { digits } else { digits.strip_prefix("00")? };
-    FullNumber::possible(with_plus(digits)?)
+/// Digits that no plan knows, perhaps not yet: those said to be international, a national number with its zero, and what
+/// is too long to be anything but an international number without its plus. Other digits may be anything.
+fn possible(plus: bool, digits: &str, region: Region) -> Option<FullNumber> {
+    let parsed = match digits.strip_prefix("00") {
+        Some(international) if !plus => with_plus(international),
+        None if !plus && digits.starts_with('0') => PhoneNumber::parse(digits, Some(region.plan())).ok(),
+        None if !plus && digits.len() < INTERNATIONAL_DIGITS_MIN => None,
+        _ => with_plus(digits),
+    };
+    FullNumber::possible(parsed?)
 }
 
 fn with_plus(digits: &str) -> Option<PhoneNumber> {
@@ -290,7 +294,6 @@ mod tests {
             "+90543*****01",
             "+9",
             "+999123456789",
-            "905999999999",
             "12345678901234567890",
             "0543 885 63 01 / 0532 123 45 67",
             "{{x}}",
@@ -334,11 +337,14 @@ mod tests {
             &[
                 ("+905999999999", "unknown +905999999999 TR"),
                 ("00905999999999", "unknown +905999999999 TR"),
+                ("905999999999", "unknown +905999999999 TR"),
+                ("447700900123", "unknown +447700900123"),
                 ("+36 (0) 1 234 5678", "fixed +3612345678 HU"),
                 ("+36 (0) 39 999 999", "unknown +3639999999 HU"),
                 ("+19995550123", "unknown +19995550123"),
             ],
         );
+        check("GB", &[("07700 900123", "unknown +447700900123"), ("7700900123", "unknown")]);
         // Of a length for local calls only, so it is nobody's international number.
         check("FR", &[("+4440333", "unknown")]);
     }
