@@ -39,6 +39,12 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 /// At most one loud line a minute about a token that the API refuses.
 const TOKEN_REFUSED_EVERY: Duration = Duration::from_secs(60);
 
+/// How long settled deliveries are kept for people who ask, and duplicates are recognised.
+const KEPT_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Between two clean-ups.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
 /// How long deliveries under way may take after a stop was asked for.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
@@ -78,6 +84,7 @@ impl Courier {
     /// Works until `stop` becomes true, then finishes what is under way. What is left stays durable.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
+        let mut forget = tokio::time::interval(FORGET_EVERY);
         while !*stop.borrow() {
             let changed = self.shared.outbox.changed();
             let due = match self.claim(&mut tasks).await {
@@ -91,6 +98,10 @@ impl Courier {
                 () = changed => {}
                 () = sleep_until(due) => {}
                 Some(ended) = tasks.join_next() => log_panic(ended),
+                _ = forget.tick() => {
+                    let courier = self.clone();
+                    tasks.spawn(async move { courier.forget().await });
+                }
                 _ = stop.changed() => {}
             }
         }
@@ -101,6 +112,19 @@ impl Courier {
         };
         if tokio::time::timeout(STOP_WITHIN, finish).await.is_err() {
             tracing::warn!("deliveries still under way are left in the outbox");
+        }
+    }
+
+    /// Forgets deliveries that were settled long ago, in small steps.
+    async fn forget(&self) {
+        let now = (self.shared.outside.now)();
+        let before = now.checked_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
+        loop {
+            match self.shared.outbox.forget(before).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => return tracing::error!(%error, "old deliveries can't be forgotten: {error}"),
+            }
         }
     }
 

@@ -16,7 +16,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::settings;
+use crate::card::Card;
 use crate::delivery::{self, Courier};
+use crate::event::{CustomerNumber, Region};
 use crate::outbox::{Detail, Filter, Outbox};
 use crate::phone::Phone;
 use crate::rules::Live;
@@ -51,6 +53,7 @@ impl Server {
         live: Arc<Live>,
         reload: impl FnOnce(web::Metrics) -> Reload,
     ) -> Result<Server> {
+        warm_up();
         let public = bind(addresses.listen).await?;
         let private = bind(addresses.admin_listen).await?;
         let outbox = Outbox::open(addresses.data)?;
@@ -101,6 +104,12 @@ impl Server {
         }
         self.outbox.close().await;
     }
+}
+
+/// The first call must not pay for what is loaded once: the number plans and the card schema.
+fn warm_up() {
+    let _ = CustomerNumber::parse(Some("+905321234567"), Region::default());
+    let _ = Card::check(Vec::new());
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener> {

@@ -85,24 +85,22 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Waits for one source. One that was not asked has nothing to say.
-    async fn wait(&mut self, position: usize) -> Answer {
-        loop {
-            if let Some(Some(answer)) = self.done.get(position) {
-                return answer.clone();
-            }
+    /// Waits for one source; `None` where it was not asked.
+    async fn wait(&mut self, position: usize) -> Option<&Answer> {
+        while self.done.get(position).is_some_and(Option::is_none) {
             match self.pending.next().await {
-                Some((position, answer)) => self.put(position, answer),
-                None => return Answer { said: Ok(Records::default()), took: None },
+                Some((answered, answer)) => self.put(answered, answer),
+                None => break,
             }
         }
+        self.done.get(position)?.as_ref()
     }
 
     /// The needs of a rule with their answers, up to the first that does not hold.
     pub(super) async fn needs(&mut self, rule: &Rule, rules: &RuleSet) -> Vec<NeedStep> {
         let mut steps = Vec::with_capacity(rule.needs.len());
         for (position, need) in &rule.needs {
-            let count = self.wait(*position).await.count();
+            let count = self.wait(*position).await.and_then(Answer::count);
             let holds = need.holds(count);
             let source = rules.sources.get(*position).map(|source| source.name.to_string()).unwrap_or_default();
             steps.push(NeedStep { source, needed: need.as_str(), found: outcome(count), holds });
@@ -117,7 +115,8 @@ impl<'a> Answers<'a> {
     pub(super) async fn add_to(&mut self, values: &mut Value, sources: &[usize], rules: &RuleSet) {
         for position in sources {
             let Some(source) = rules.sources.get(*position) else { continue };
-            let records = self.wait(*position).await.said.unwrap_or_default().records;
+            let said = self.wait(*position).await.and_then(|answer| answer.said.as_ref().ok());
+            let records = said.map(|records| records.records.clone()).unwrap_or_default();
             let mut fields = records.first().cloned().unwrap_or_else(Map::new);
             fields.insert("count".to_owned(), Value::from(records.len()));
             fields.insert("all".to_owned(), Value::Array(records.into_iter().map(Value::Object).collect()));

@@ -156,12 +156,21 @@ impl Phone {
             began: Some(Instant::now()),
         };
         self.board().add(rung.clone());
-        let url = format!("http://{engine}/webhooks/{account}/{}", self.secret);
+        match self.webhook(&format!("http://{engine}/webhooks/{account}/{}", self.secret), &event).await {
+            Ok(answer) => rung.ignored = answer.get("status").and_then(Value::as_str) == Some("ignored"),
+            Err(error) => {
+                rung.why = Some(format!("{error:#}"));
+                self.finish(&mut rung, "", "");
+                return Err(error);
+            }
+        }
+        Ok(rung)
+    }
+
+    async fn webhook(&self, url: &str, event: &Value) -> Result<Value> {
         let request = self.client.post(url).header(header::CONTENT_TYPE, "application/json").body(event.to_string());
         let answer = request.send().await.context("the engine does not answer the webhook")?.bytes().await?;
-        let answer: Value = serde_json::from_slice(&answer).context("the engine's answer is not JSON")?;
-        rung.ignored = answer.get("status").and_then(Value::as_str) == Some("ignored");
-        Ok(rung)
+        serde_json::from_slice(&answer).context("the engine's answer is not JSON")
     }
 
     /// Takes what arrived meanwhile into `rung` and shows both on the page.
