@@ -62,7 +62,14 @@ impl CardTemplate {
             faults.push(fault.help("to show nothing for these calls, write `card: none`"));
         }
         if rows.len() > ROWS_MAX {
-            faults.push(Fault::new(Code::CardRow, pointer, format!("a card has at most {ROWS_MAX} rows")));
+            faults.push(
+                Fault::new(
+                    Code::CardRow,
+                    pointer,
+                    format!("a card has at most {ROWS_MAX} rows; this one has {}", rows.len()),
+                )
+                .help("the web phone shows about six rows well"),
+            );
         }
         for (position, row) in rows.iter().enumerate() {
             match Row::compile(row, names) {

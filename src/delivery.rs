@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::engine::{self, Decision, Outcome};
+use crate::engine::{self, Decision, Outcome, SourceStep};
 use crate::event::{Call, Event};
 use crate::outbox::{Claimed, Decided, Outbox, OutboxError, Settlement};
 use crate::phone::{ATTEMPT_TIMEOUT, Attempt, Phone, Target};
@@ -259,8 +259,10 @@ impl Shared {
             }
             Next::Settle(settlement) => {
                 let rule = decided.as_ref().and_then(|decided| decided.rule.clone()).or_else(|| claimed.rule.clone());
-                self.outbox.settle(claimed.id, settlement.clone(), decided, now).await?;
-                self.tell(claimed, &settlement, rule.as_deref(), decision.as_ref(), now);
+                // Where the call's hang-up settled it meanwhile, that has been told.
+                if self.outbox.settle(claimed.id, settlement.clone(), decided, now).await? {
+                    self.tell(claimed, &settlement, rule.as_deref(), decision.as_ref(), now);
+                }
                 Ok(())
             }
         }
@@ -277,16 +279,18 @@ impl Shared {
     ) {
         let took = now.duration_since(claimed.received_at);
         self.metrics.settled(&claimed.account, settlement, rule, took);
-        let sources: Vec<String> =
-            decision.map(|decision| &decision.trace.sources).into_iter().flatten().map(ToString::to_string).collect();
+        let (revision, sources) = match decision {
+            Some(decision) => (Some(decision.revision.as_str()), told(&decision.trace.sources)),
+            None => (claimed.revision.as_deref(), claimed.trace.as_deref().map(told_before).unwrap_or_default()),
+        };
         let (outcome, milliseconds, rule) = (settlement.as_str(), took.as_millis(), rule.unwrap_or("none"));
         tracing::info!(
             call.id = claimed.call_id,
             call.event = claimed.event,
             account = claimed.account,
             rule.name = rule,
-            rules.revision = decision.map(|decision| decision.revision.as_str()),
-            sources = sources.join(", "),
+            rules.revision = revision,
+            sources,
             outcome,
             reason = settlement.reason(),
             attempts = claimed.attempts + 1,
@@ -306,6 +310,22 @@ async fn decide(rules: &RuleSet, claimed: &Claimed, now: Timestamp) -> Option<De
     // After a restart the time for the decision is long over; the call may still be ringing, so it gets it anew.
     let left = within.checked_sub(waited).filter(|left| !left.is_zero()).unwrap_or(within);
     Some(engine::decide(rules, &call, Instant::now() + left).await)
+}
+
+/// The sources in a log line: `crm one 12.0 ms, orders failed 900.1 ms`.
+fn told(sources: &[SourceStep]) -> String {
+    sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The same from the trace that an earlier attempt stored.
+fn told_before(trace: &str) -> String {
+    serde_json::from_str::<StoredTrace>(trace).map(|trace| told(&trace.sources)).unwrap_or_default()
+}
+
+/// What a log line takes from a stored trace.
+#[derive(serde::Deserialize)]
+struct StoredTrace {
+    sources: Vec<SourceStep>,
 }
 
 fn next_within(claimed: &Claimed, at: Timestamp, why: String) -> Next {

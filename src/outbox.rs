@@ -141,6 +141,8 @@ pub struct Claimed {
     pub rule: Option<String>,
     /// The rule set that an earlier attempt decided with.
     pub revision: Option<String>,
+    /// How an earlier attempt came to its decision, as JSON text.
+    pub trace: Option<String>,
 }
 
 /// What was decided for a delivery; kept so that a retry sends the same bytes and an operator can see why.

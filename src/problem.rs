@@ -178,6 +178,9 @@ impl Fault {
     }
 }
 
+/// What helps with a secret that is not there; told where secrets are expanded.
+pub const SECRET_HELP: &str = "secrets are written `${NAME}`, `${NAME:-default}` or `${file:PATH}`, and must be there";
+
 /// The word of `known` that a person who typed `word` most likely meant, if any is near enough.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// Jaro-Winkler similarity below which a suggestion would puzzle more than it helps.

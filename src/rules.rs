@@ -13,7 +13,7 @@ mod secrets;
 mod yaml;
 
 pub use cases::{Case, Cases, Expected, ExpectedCard, Given, records_from_yaml};
-pub use compile::{DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, checked_api};
+pub use compile::{DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, checked_api};
 pub use reload::{Live, Rejected};
 pub use schema::{RULES_SCHEMA, TESTS_SCHEMA};
 pub use secrets::Secrets;
@@ -27,7 +27,7 @@ use secrecy::SecretString;
 use crate::card::{CardTemplate, Renderer, Template};
 use crate::condition::When;
 use crate::event::{Direction, EventKind, Region};
-use crate::problem::{Place, Problem};
+use crate::problem::{Code, Place, Problem};
 use crate::source::{Network, Source, Stub};
 
 /// Everything that decides about calls.
@@ -184,7 +184,12 @@ pub fn load(path: &Path, environment: &Environment<'_>) -> Loaded {
     let directory = file::Directory::read(path);
     let root = if path.is_file() { path.parent().unwrap_or(Path::new(".")) } else { path };
     let mut problems = directory.problems;
+    let unread = problems.len();
     let compiled = compile::compile(&directory.rules, root, environment, &mut problems);
+    if unread > 0 {
+        // What a file that can't be read defines is not known: only the file is told, not every name that may be in it.
+        problems.retain(|problem| !matches!(problem.code, Code::UnknownName | Code::TemplateName | Code::NoRule));
+    }
     let known: Vec<&str> = compiled.rules.iter().map(|rule| rule.name.as_ref()).collect();
     let cases = cases::read(&directory.tests, root, &known, &compiled, &mut problems);
     problems.sort_by(|a, b| {
@@ -198,6 +203,12 @@ impl RuleSet {
     /// The account with this name.
     pub fn account(&self, name: &str) -> Option<&Account> {
         self.accounts.iter().find(|account| account.name == name)
+    }
+
+    /// The names of the accounts; that of the environment's where the rules name none.
+    pub fn account_names(&self) -> Vec<&str> {
+        let names: Vec<&str> = self.accounts.iter().map(|account| account.name.as_str()).collect();
+        if names.is_empty() { vec![DEFAULT_ACCOUNT] } else { names }
     }
 
     /// Whether any rule could be about such an event; the others need not be stored.

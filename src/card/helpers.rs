@@ -128,6 +128,18 @@ pub(super) fn arguments(name: &str) -> Option<RangeInclusive<usize>> {
     }
 }
 
+/// How a helper is written.
+pub(super) fn example(name: &str) -> String {
+    let values = match name {
+        "truncate" => "crm.note 20",
+        "default" => "crm.nickname crm.full_name",
+        "join" => "crm.tags ', '",
+        "phone" | "mask" => "customer.e164",
+        _ => "crm.company",
+    };
+    format!("{name} {values}")
+}
+
 /// A number of values in words.
 pub(super) fn counted(range: &RangeInclusive<usize>) -> String {
     match (range.start(), range.end()) {

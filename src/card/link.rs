@@ -40,19 +40,21 @@ impl Link {
         }
         let fault = |message: &str, help: &str| Err(vec![Fault::new(Code::Link, "", message).help(help)]);
         if template.has_unescaped_value() {
-            return fault(
-                "`{{{…}}}` may only be the whole link",
-                "inside a link write `{{…}}`, which is percent-encoded",
-            );
+            let message = match place {
+                Place::Web => "`{{{…}}}` may only be the whole link",
+                Place::App => "`{{{…}}}` may not stand in an app link",
+            };
+            return fault(message, "inside a link write `{{…}}`, which is percent-encoded");
         }
         match place {
             Place::Web if !starts_with_host(&template) => fault(
-                "a link begins with its scheme and host written out",
+                "a link begins with `https://` or `http://` and a host written out, or with `tel:` or `mailto:`",
                 "write \"https://crm.example.com/contacts/{{crm.id}}\", or `{{{crm.url}}}` for a whole URL from a record",
             ),
-            Place::App if !starts_with_scheme(template.literal_head()) => {
-                fault("an app link begins with its scheme written out", "write \"mycrm://contacts/{{crm.id}}\"")
-            }
+            Place::App if !starts_with_scheme(template.literal_head()) => fault(
+                "an app link begins with the scheme of an app written out, which scripts, data and files do not have",
+                "write \"mycrm://contacts/{{crm.id}}\"",
+            ),
             _ => Ok(Link { template, whole: false }),
         }
     }
@@ -72,7 +74,7 @@ impl Link {
             return Err(format!("it has more than {LINK_BYTES_MAX} bytes"));
         }
         if self.whole && !is_https(link) {
-            return Err("the URL from the record is not https".to_owned());
+            return Err("the URL from the record is not a plain https one".to_owned());
         }
         Ok(link.to_owned())
     }

@@ -76,6 +76,13 @@ impl Row {
             Some(Value::String(_)) => text("user_id").map(User::Template),
             literal => literal.cloned().map(User::Literal),
         };
+        if let Some(User::Template(template)) = &user
+            && template.is_literal()
+            && user_id(template.literal_head()).is_none()
+        {
+            let fault = Fault::new(Code::CardRow, "/user_id", "a user id is a whole number above 0");
+            faults.push(fault.help("write the id that the phone system gave the colleague, or \"{{crm.owner_id}}\""));
+        }
         let mut link = |key: &str, place: Place| {
             let text = keys.get(key)?.as_str()?;
             Link::compile(text, place, names).map_err(|found| extend(&mut faults, found, key)).ok()
@@ -161,8 +168,7 @@ impl Row {
             }
             Some(User::Template(template)) => {
                 let id = fill(template)?;
-                let id = id.parse::<u32>().ok().filter(|id| *id > 0).ok_or(RowOutcome::Empty)?;
-                row.insert("user_id".to_owned(), Value::from(id));
+                row.insert("user_id".to_owned(), Value::from(user_id(&id).ok_or(RowOutcome::Empty)?));
             }
             None => {}
         }
@@ -180,6 +186,11 @@ impl Row {
         }
         Ok(row)
     }
+}
+
+/// A user id of the phone system.
+fn user_id(text: &str) -> Option<u32> {
+    text.trim().parse::<u32>().ok().filter(|id| *id > 0)
 }
 
 fn extend(faults: &mut Vec<Fault>, found: Vec<Fault>, key: &str) {

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use handlebars::template::{HelperTemplate, Parameter, Subexpression, TemplateElement};
-use handlebars::{Context, Output, Path, PathSeg, RenderContext, Renderable};
+use handlebars::{Context, Output, Path, PathSeg, RenderContext, Renderable, TemplateErrorReason};
 
 use super::helpers::{self, Renderer};
 use crate::problem::{Code, Fault, did_you_mean};
@@ -116,7 +116,8 @@ impl Template {
 
 /// Refuses, before the recursive parser sees it, what could exhaust the stack.
 fn bounded(text: &str) -> Result<(), Fault> {
-    let forbidden = |message: String| Err(Fault::new(Code::Forbidden, "", message));
+    let forbidden =
+        |message: String| Err(Fault::new(Code::Forbidden, "", message).help("make it simpler, or several rows of it"));
     if text.len() > TEMPLATE_BYTES_MAX {
         return forbidden(format!("a template has at most {TEMPLATE_BYTES_MAX} bytes; this one has {}", text.len()));
     }
@@ -156,13 +157,13 @@ fn bounded(text: &str) -> Result<(), Fault> {
 }
 
 fn syntax_fault(error: &handlebars::TemplateError) -> Fault {
-    let reason = error.reason().to_string();
-    let line =
-        reason.lines().map(str::trim).find(|line| line.starts_with("= ")).map(|line| line.trim_start_matches("= "));
-    let message = match (error.pos(), line) {
-        (Some((_, column)), Some(line)) => format!("this is not a template, at character {column}: {line}"),
-        (Some((_, column)), None) => format!("this is not a template, at character {column}: {reason}"),
-        _ => format!("this is not a template: {reason}"),
+    let column = error.pos().map_or(0, |(_, column)| column);
+    let message = match error.reason() {
+        // What the parser expected is the names of its own rules.
+        TemplateErrorReason::InvalidSyntax(_) => {
+            format!("this is not a template: something is not closed or not allowed at character {column}")
+        }
+        reason => format!("this is not a template, at character {column}: {reason}"),
     };
     Fault::new(Code::TemplateSyntax, "", message).help("a value is written {{name}}, a block {{#if name}}…{{/if}}")
 }
@@ -210,11 +211,14 @@ impl Check<'_> {
     fn call(&mut self, name: &str, call: &HelperTemplate, locals: &mut Vec<Vec<String>>) {
         match helpers::arguments(name) {
             Some(expected) if expected.contains(&call.params.len()) && call.hash.is_empty() => {}
-            Some(expected) => self.faults.push(Fault::new(
-                Code::TemplateSyntax,
-                "",
-                format!("the helper `{name}` takes {}, not {}", helpers::counted(&expected), call.params.len()),
-            )),
+            Some(expected) => self.faults.push(
+                Fault::new(
+                    Code::TemplateSyntax,
+                    "",
+                    format!("the helper `{name}` takes {}, not {}", helpers::counted(&expected), call.params.len()),
+                )
+                .help(format!("for example: {{{{{}}}}}", helpers::example(name))),
+            ),
             None => {
                 let mut fault = Fault::new(Code::UnknownHelper, "", format!("no helper is named `{name}`"));
                 fault.help = did_you_mean(name, helpers::NAMES.iter().copied());
@@ -232,7 +236,10 @@ impl Check<'_> {
             return self.forbid(&format!("the block `{{{{#{name}}}}}`"), "the blocks are `if`, `unless` and `each`");
         }
         if call.params.len() != 1 || !call.hash.is_empty() {
-            self.faults.push(Fault::new(Code::TemplateSyntax, "", format!("`{name}` takes exactly one value")));
+            self.faults.push(
+                Fault::new(Code::TemplateSyntax, "", format!("`{name}` takes exactly one value"))
+                    .help(format!("for example: {{{{#{name} crm.company}}}}…{{{{/{name}}}}}")),
+            );
         }
         for parameter in &call.params {
             self.parameter(parameter, locals);

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{Ended, Format, out, settings, shown};
 use crate::engine::{self, Explanation, Outcome};
 use crate::event::{Call, Event};
-use crate::rules::{Loaded, RuleSet, Secrets, load, records_from_yaml};
+use crate::rules::{DEFAULT_ACCOUNT, Loaded, RuleSet, Secrets, load, records_from_yaml};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments, path: &Path) -> Result<Ended> {
     let Some(mut rules) = rules else { return Ok(settings::rejected(&problems)) };
     if let Some(file) = &arguments.records {
         let text = std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
-        match records_from_yaml(&file.display().to_string(), text) {
+        match records_from_yaml(&file.display().to_string(), text, &rules) {
             Ok(given) => rules = rules.with_stubs(&given),
             Err(problem) => return Ok(settings::rejected(&[problem])),
         }
@@ -67,7 +67,11 @@ fn call(arguments: &Arguments, rules: &RuleSet) -> Result<Call> {
     }
     let event = Event::parse(&body).with_context(|| format!("{} is not an event", arguments.event.display()))?;
     let account = arguments.account.as_deref().or(rules.accounts.first().map(|account| account.name.as_str()));
-    let Some(mut call) = Call::new(&event, account.unwrap_or("hipcall"), rules.defaults.region, Timestamp::now())
+    let known = rules.account_names();
+    if let Some(name) = account.filter(|name| !known.contains(name)) {
+        bail!("no account is named `{name}`; known: `{}`", known.join("`, `"));
+    }
+    let Some(mut call) = Call::new(&event, account.unwrap_or(DEFAULT_ACCOUNT), rules.defaults.region, Timestamp::now())
     else {
         bail!("`{}` is not an event about a call", event.kind);
     };

@@ -61,8 +61,9 @@ impl Server {
         let metrics = web::Metrics::register(&mut registry);
         let counted = delivery::Metrics::register(&mut registry);
         let (stop, stopped) = watch::channel(false);
-        let courier = Courier::new(outbox.clone(), Phone::new()?, Arc::clone(&live), settings::outside(), counted);
-        let webhooks = Webhooks::new(Arc::clone(&live), outbox.clone(), metrics.clone(), Timestamp::now);
+        let courier =
+            Courier::new(outbox.clone(), Phone::new()?, Arc::clone(&live), settings::outside(), counted.clone());
+        let webhooks = Webhooks::new(Arc::clone(&live), outbox.clone(), metrics.clone(), counted, Timestamp::now);
         let admin = Admin {
             live,
             outbox: outbox.clone(),

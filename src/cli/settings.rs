@@ -7,11 +7,10 @@ use secrecy::SecretString;
 use super::{Ended, out, problems};
 use crate::delivery::Outside;
 use crate::problem::Problem;
-use crate::rules::{Account, Accounts, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, Environment, Secrets, checked_api};
+use crate::rules::{
+    Account, Accounts, DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, Environment, Secrets, checked_api,
+};
 use crate::source::Network;
-
-/// The account that is made from the environment where the rules name none.
-const ACCOUNT: &str = "hipcall";
 
 /// An environment variable; one that is not Unicode does not exist.
 pub(super) fn variable(name: &str) -> Option<String> {
@@ -52,7 +51,7 @@ pub(super) fn account() -> Result<Option<Account>> {
         None => DEFAULT_REQUESTS_PER_MINUTE,
     };
     Ok(Some(Account {
-        name: ACCOUNT.to_owned(),
+        name: DEFAULT_ACCOUNT.to_owned(),
         api,
         token: SecretString::from(token),
         webhook_secret: SecretString::from(webhook_secret),

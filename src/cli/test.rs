@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -51,6 +51,9 @@ pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
         for case in cases.into_iter().filter(wanted) {
             ran.push(runtime.block_on(run_case(&rules, case)));
         }
+    }
+    if let (true, Some(filter)) = (ran.is_empty(), &arguments.filter) {
+        bail!("no test has `{filter}` in its name");
     }
     let failed = ran.iter().filter(|ran| !ran.differences.is_empty()).count();
     match arguments.format {

@@ -186,7 +186,7 @@ fn countries(value: &Value, pointer: &str, faults: &mut Vec<Fault>) -> Vec<Strin
     for (pointer, country) in one_or_many(value, pointer) {
         let country = country.as_str().unwrap_or_default();
         match Region::parse(country) {
-            Some(_) => countries.push(country.to_owned()),
+            Some(region) => countries.push(region.as_str().to_owned()),
             None => faults.push(
                 Fault::new(Code::WrongValue, pointer, format!("`{country}` is not a country"))
                     .help("countries are written as in ISO 3166: TR, GB, DE"),

@@ -69,6 +69,13 @@ impl Metrics {
         self.attempt_seconds.observe(took.as_secs_f64());
     }
 
+    /// Counts deliveries that their call's hang-up settled.
+    pub fn over(&self, account: &str, deliveries: usize) {
+        let outcome = Settlement::Over.as_str();
+        let labels = Settled { account: account.to_owned(), outcome, rule: "none".to_owned() };
+        self.settled.get_or_create(&labels).inc_by(u64::try_from(deliveries).unwrap_or(u64::MAX));
+    }
+
     pub(super) fn settled(&self, account: &str, settlement: &Settlement, rule: Option<&str>, took: SignedDuration) {
         let labels = Settled {
             account: account.to_owned(),

@@ -87,7 +87,11 @@ async fn what_a_source_has_not_said_in_its_time_does_not_count() {
     let (decision, took) = decided(&rules(TWO), &call(json!({})), given).await;
     assert_eq!((rule_of(&decision), took), ("rest", Duration::from_millis(1500)), "the deadline is the decision's");
     let crm = &decision.trace.sources[0];
-    assert_eq!((crm.found, crm.milliseconds), ("failed", Some(900.0)), "the source's own time-out comes first");
+    assert_eq!(
+        (crm.found.as_ref(), crm.milliseconds),
+        ("failed", Some(900.0)),
+        "the source's own time-out comes first"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,9 +3,10 @@
 //! The trace that every decision carries holds no number, no name and no value of a record, so it can be stored and
 //! logged. [`Explanation`] adds what each condition saw, which does show the call's numbers: it is for a terminal.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answers::{Answer, outcome};
@@ -52,19 +53,19 @@ pub struct NeedStep {
     pub holds: bool,
 }
 
-/// What one source said.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// What one source said. It is read again from a stored trace, when a card went out with a later attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceStep {
     /// Its name.
     pub source: Arc<str>,
     /// Its kind.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// `one`, `many`, `none` or `failed`.
-    pub found: &'static str,
+    pub found: Cow<'static, str>,
     /// How many records.
     pub count: usize,
     /// How many were dropped because their numbers are somebody else's.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped: usize,
     /// How long it took; absent where it was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,8 +83,8 @@ impl SourceStep {
     pub(super) fn of(source: &NamedSource, answer: &Answer) -> SourceStep {
         SourceStep {
             source: Arc::clone(&source.name),
-            kind: source.source.kind(),
-            found: outcome(answer.count()),
+            kind: source.source.kind().into(),
+            found: outcome(answer.count()).into(),
             count: answer.count().unwrap_or_default(),
             dropped: answer.said.as_ref().map(|records| records.dropped).unwrap_or_default(),
             milliseconds: answer.took.map(|took| (took.as_secs_f64() * 1e6).round() / 1e3),

@@ -56,7 +56,7 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, lease: Duration, at
          WHERE id IN (SELECT id FROM delivery INDEXED BY delivery_newest WHERE claimable_at <= :now
                       ORDER BY started_at DESC, id DESC LIMIT :at_most)
          RETURNING id, account, call_id, event, body, started_at, received_at, expires_at, attempts - 1 AS earlier_attempts,
-                   card, rule, revision",
+                   card, rule, revision, trace",
     )?;
     let parameters = named_params! {
         ":now": now.as_millisecond(),
@@ -203,6 +203,7 @@ fn claimed(row: &rusqlite::Row<'_>) -> Sql<Claimed> {
         card: row.get("card")?,
         rule: row.get("rule")?,
         revision: row.get("revision")?,
+        trace: row.get("trace")?,
     })
 }
 

@@ -12,7 +12,7 @@ use super::RuleSet;
 use super::compile::duration;
 use super::schema;
 use super::yaml::{Document, Node};
-use crate::event::Event;
+use crate::event::{Event, EventKind};
 use crate::problem::{Code, Place, Problem, SourceFile, did_you_mean};
 use crate::source::{Record, Stub};
 
@@ -103,8 +103,10 @@ fn case(
     };
     let name = node.child("name")?;
     let event_node = node.child("event")?;
-    let event =
-        event(document, event_node, root).map_err(|message| problem(event_node, Code::TestEvent, message, None));
+    let event = event(document, event_node, root).map_err(|message| {
+        let help = "for example: {direction: inbound, caller_number: \"+905321234567\"}";
+        problem(event_node, Code::TestEvent, message, Some(help.to_owned()));
+    });
     let at = node.child("at").map(|at| {
         at.text().unwrap_or_default().parse::<jiff::Timestamp>().map_err(|_| {
             let message = format!("`{}` is not a time", at.text().unwrap_or_default());
@@ -120,10 +122,18 @@ fn case(
         let message = format!("no rule is named `{text}`");
         problem(node, Code::UnknownName, message, did_you_mean(text, known.iter().copied().chain(["none"])));
     }
+    if let (Some(rules), Some(account)) = (rules, node.child("account")) {
+        let (known, name) = (rules.account_names(), account.text().unwrap_or_default());
+        if !known.contains(&name) {
+            let help = did_you_mean(name, known.iter().copied());
+            problem(account, Code::UnknownName, format!("no account is named `{name}`"), help);
+        }
+    }
     let sources = node.child("sources");
     for (key, _) in sources.into_iter().flat_map(Node::entries) {
         if let Some(rules) = rules.filter(|rules| rules.sources.iter().all(|source| *source.name != *key.name)) {
-            let help = did_you_mean(&key.name, rules.sources.iter().map(|source| source.name.as_ref()));
+            let help = did_you_mean(&key.name, rules.sources.iter().map(|source| source.name.as_ref()))
+                .or_else(|| Some("sources are defined under `sources`".to_owned()));
             let at = Node { kind: super::yaml::Kind::Null, mark: key.mark.clone() };
             problem(&at, Code::UnknownName, format!("no source is named `{}`", key.name), help);
         }
@@ -158,10 +168,13 @@ fn event(document: &Document, node: &Node, root: &Path) -> Result<Event, String>
             json!({ "event": kind, "data": data }).to_string().into_bytes()
         }
     };
-    let event = Event::parse(&body).map_err(|error| error.to_string())?;
-    match event.call_id {
-        Some(_) => Ok(event),
-        None => Err(format!("`{}` is not an event about a call", event.kind)),
+    let event = Event::parse(&body).map_err(|error| match node.child("file").and_then(Node::text) {
+        Some(path) => format!("`{path}`: {error}"),
+        None => error.to_string(),
+    })?;
+    match (&event.kind, &event.call_id) {
+        (EventKind::Other(_), _) | (_, None) => Err(format!("`{}` is not an event about a call", event.kind)),
+        _ => Ok(event),
     }
 }
 
@@ -209,18 +222,20 @@ fn stub(said: &Value) -> Stub {
 ///
 /// # Errors
 /// What is wrong with the file.
-pub fn records_from_yaml(path: &str, text: String) -> Result<Given, Problem> {
+pub fn records_from_yaml(path: &str, text: String, rules: &RuleSet) -> Result<Given, Problem> {
     let file = Arc::new(SourceFile { path: path.to_owned(), text });
     let document = Document::parse(&file)?;
-    let value = document.root.to_json();
-    let fits = |said: &Value| said.is_array() || said.is_object() || said == "failed";
-    match value.as_object() {
-        Some(sources) if sources.values().all(fits) => Ok(given(&value)),
-        _ => Err(Problem {
-            code: Code::WrongType,
-            place: Place::whole(&file),
-            message: "expected sources by name, each with its records".to_owned(),
-            help: Some("for example: {crm: [{id: 1, full_name: Jane Doe}]}".to_owned()),
-        }),
+    if let Some(finding) = schema::RECORDS.check(&document).into_iter().next() {
+        return Err(finding.problem);
     }
+    let known = || rules.sources.iter().map(|source| source.name.as_ref());
+    if let Some((key, _)) = document.root.entries().find(|(key, _)| known().all(|name| name != key.name)) {
+        return Err(Problem {
+            code: Code::UnknownName,
+            place: document.place(&key.mark),
+            message: format!("no source is named `{}`", key.name),
+            help: did_you_mean(&key.name, known().collect::<Vec<_>>()),
+        });
+    }
+    Ok(given(&document.root.to_json()))
 }

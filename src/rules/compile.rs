@@ -6,7 +6,7 @@
 mod rule;
 mod settings;
 
-pub use settings::{DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, checked_api};
+pub use settings::{DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, checked_api};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -49,6 +49,8 @@ pub(super) fn compile(
     let names: Vec<Arc<str>> = compiler.entries("sources").iter().map(|entry| Arc::from(entry.name)).collect();
     let cards = compiler.cards(&names);
     let rules = compiler.rules(&lists, &names, &cards);
+    let named: Vec<&str> = entries(documents, "accounts").iter().map(|entry| entry.name).collect();
+    lint::accounts(documents, if named.is_empty() { &[DEFAULT_ACCOUNT] } else { &named }, problems);
     lint::unused(documents, &rules, &names, problems);
     RuleSet { revision: revision(documents), defaults, accounts, sources, rules: rules.into(), renderer }
 }
@@ -94,16 +96,17 @@ struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     fn is_broken(&self, document: usize, pointer: &str) -> bool {
-        let inside = |broken: &str, pointer: &str| {
-            broken.strip_prefix(pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        self.broken.iter().any(|(at, broken)| {
-            *at == document && (inside(broken, pointer) || inside(pointer, broken) && !broken.is_empty())
-        })
+        self.is_spoilt(document, pointer)
+            || self.broken.iter().any(|(at, broken)| *at == document && is_inside(broken, pointer))
     }
 
     fn problem(&mut self, code: Code, place: Place, message: String, help: Option<String>) {
         self.problems.push(Problem { code, place, message, help });
+    }
+
+    /// Whether the schema refused the value itself or one around it: nothing more is told about what is in it.
+    fn is_spoilt(&self, document: usize, pointer: &str) -> bool {
+        self.broken.iter().any(|(at, broken)| *at == document && !broken.is_empty() && is_inside(pointer, broken))
     }
 
     /// Turns the faults of a tool into problems at their places below `node`.
@@ -120,8 +123,15 @@ impl<'a> Compiler<'a> {
         entries(self.documents, section).into_iter().filter(|entry| seen.insert(entry.name)).collect()
     }
 
-    /// The entries of a section that can be compiled, after telling duplicate and reserved names.
+    /// The entries of a section that can be compiled.
     fn usable(&mut self, section: &'static str, reserved: impl Fn(&str) -> bool) -> Vec<Entry<'a>> {
+        let mut usable = self.named(section, reserved);
+        usable.retain(|entry| !self.is_broken(entry.position, &format!("/{section}/{}", entry.name)));
+        usable
+    }
+
+    /// The entries of a section, after telling duplicate and reserved names.
+    fn named(&mut self, section: &'static str, reserved: impl Fn(&str) -> bool) -> Vec<Entry<'a>> {
         let mut first: BTreeMap<&str, Place> = BTreeMap::new();
         let mut usable = Vec::new();
         for entry in entries(self.documents, section) {
@@ -136,7 +146,7 @@ impl<'a> Compiler<'a> {
                 let message =
                     format!("`{}` can't be a name under `{section}`: the language uses it itself", entry.name);
                 self.problem(Code::ReservedName, entry.place, message, Some("choose another name".to_owned()));
-            } else if !self.is_broken(entry.position, &format!("/{section}/{}", entry.name)) {
+            } else {
                 usable.push(entry);
             }
         }
@@ -145,6 +155,9 @@ impl<'a> Compiler<'a> {
 
     fn lists(&mut self, region: Region) -> Lists {
         let mut lists = Lists::new(region);
+        for entry in self.entries("lists") {
+            lists.add(entry.name, &serde_json::Value::Null);
+        }
         for entry in self.usable("lists", |_| false) {
             let faults = lists.add(entry.name, &entry.node.to_json());
             self.faults(entry.document, entry.node, faults);
@@ -200,27 +213,35 @@ impl<'a> Compiler<'a> {
 
     fn cards(&mut self, sources: &[Arc<str>]) -> Cards {
         let mut cards: Cards = self.entries("cards").iter().map(|entry| (entry.name.to_owned(), None)).collect();
-        for entry in self.usable("cards", |name| name == "none") {
-            let card = self.card(entry.document, entry.node, sources);
+        for entry in self.named("cards", |name| name == "none") {
+            let card = self.card(entry.position, &format!("/cards/{}", entry.name), entry.node, sources);
             cards.insert(entry.name.to_owned(), card);
         }
         cards
     }
 
-    fn card(&mut self, document: &Document, node: &Node, sources: &[Arc<str>]) -> Option<Arc<CardTemplate>> {
+    /// Compiles a card. One that the schema refused in part is no card, but its other rows are looked at all the same.
+    fn card(&mut self, position: usize, pointer: &str, node: &Node, sources: &[Arc<str>]) -> Option<Arc<CardTemplate>> {
+        let document = self.documents.get(position)?;
         let names = CALL_NAMES
             .iter()
             .map(|name| (*name).to_owned())
             .chain(sources.iter().map(|name| name.to_string()))
             .collect();
         match CardTemplate::compile(&node.to_json(), &names) {
-            Ok(card) => Some(Arc::new(card)),
-            Err(faults) => {
+            Ok(card) => (!self.is_broken(position, pointer)).then(|| Arc::new(card)),
+            Err(mut faults) => {
+                faults.retain(|fault| !self.is_spoilt(position, &format!("{pointer}{}", fault.pointer)));
                 self.faults(document, node, faults);
                 None
             }
         }
     }
+}
+
+/// Whether a JSON Pointer names the value of `outer` or one in it.
+fn is_inside(pointer: &str, outer: &str) -> bool {
+    pointer.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// `900ms`, `2s`, `5m`, `1h`.

@@ -36,6 +36,10 @@ impl Directory {
                 let message = format!("there is no rule file (*.yaml, *.yml) in `{}`", path.display());
                 directory.problems.push(directory_problem(path, message));
             }
+            Ok(files) if files.iter().all(|file| is_test(file)) => {
+                let message = format!("there are only tests in `{}`, and no rule file", path.display());
+                directory.problems.push(directory_problem(path, message));
+            }
             Ok(files) => files.iter().for_each(|file| directory.add(file)),
         }
         directory
@@ -97,21 +101,27 @@ fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), 
 
 fn read(path: &Path) -> Result<Arc<SourceFile>, Problem> {
     let shown = path.display().to_string();
-    let problem = |message: String, help: Option<&str>| Problem {
+    let problem = |message: String, help: &str| Problem {
         code: Code::File,
         place: Place::whole(&Arc::new(SourceFile { path: shown.clone(), text: String::new() })),
         message,
-        help: help.map(str::to_owned),
+        help: Some(help.to_owned()),
     };
+    let readable = "let the user that runs callcard read it, or take it out of the rule directory";
     let bytes =
-        std::fs::metadata(path).map_err(|error| problem(format!("the file can't be opened: {error}"), None))?.len();
+        std::fs::metadata(path).map_err(|error| problem(format!("the file can't be opened: {error}"), readable))?.len();
     if bytes > FILE_BYTES_MAX as u64 {
-        return Err(problem(format!("the file has {bytes} bytes; a rule file may have {FILE_BYTES_MAX}"), None));
+        let message = format!("the file has {bytes} bytes; a rule file may have {FILE_BYTES_MAX}");
+        return Err(problem(message, "move what is data into a CSV source"));
     }
-    let bytes = std::fs::read(path).map_err(|error| problem(format!("the file can't be read: {error}"), None))?;
+    let bytes = std::fs::read(path).map_err(|error| problem(format!("the file can't be read: {error}"), readable))?;
     let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        problem(format!("the file is not UTF-8 (byte {at})"), Some("save it as UTF-8 in your editor"))
+        let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let before = String::from_utf8_lossy(valid);
+        let mut problem = problem("the file is not UTF-8".to_owned(), "save it as UTF-8 in your editor");
+        problem.place.line = before.matches('\n').count() + 1;
+        problem.place.column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;
+        problem
     })?;
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     Ok(Arc::new(SourceFile { path: shown, text }))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Rule;
 use super::compile::entries;
 use super::yaml::{Document, Node};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, did_you_mean};
 
 /// Sources, cards and lists that nothing uses.
 pub(super) fn unused(documents: &[Document], rules: &[Rule], sources: &[Arc<str>], problems: &mut Vec<Problem>) {
@@ -31,6 +31,30 @@ pub(super) fn unused(documents: &[Document], rules: &[Rule], sources: &[Arc<str>
             problems.push(Problem { code: Code::Unused, place: entry.place, message, help });
         }
     }
+}
+
+/// Accounts in a `when` that the rules do not have. Where they have none, the account of the environment is `known`.
+pub(super) fn accounts(documents: &[Document], known: &[&str], problems: &mut Vec<Problem>) {
+    for document in documents {
+        for rule in document.root.child("rules").map(Node::items).unwrap_or_default() {
+            let mut named = Vec::new();
+            rule.child("when").into_iter().for_each(|when| named_accounts(when, &mut named));
+            for (node, name) in named.into_iter().filter(|(_, name)| !known.contains(name)) {
+                let message = format!("no account is named `{name}`");
+                let help = did_you_mean(name, known.iter().copied());
+                problems.push(Problem { code: Code::UnknownName, place: document.place(&node.mark), message, help });
+            }
+        }
+    }
+}
+
+fn named_accounts<'a>(when: &'a Node, named: &mut Vec<(&'a Node, &'a str)>) {
+    if let Some(account) = when.child("account") {
+        let one = account.text().map(|_| account);
+        named.extend(one.into_iter().chain(account.items()).filter_map(|node| Some((node, node.text()?))));
+    }
+    when.child("not").into_iter().for_each(|block| named_accounts(block, named));
+    when.child("any").into_iter().flat_map(Node::items).for_each(|block| named_accounts(block, named));
 }
 
 /// Whether a `customer: {in: …}` anywhere in the block names the list.

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{PatternOptions, ValidationError, Validator};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::yaml::{Document, Kind, Node};
-use crate::problem::{Code, Problem, did_you_mean};
+use crate::problem::{Code, Problem, did_you_mean, nearest};
 
 /// The schema of rule files, also printed by `callcard schema rules`.
 pub const RULES_SCHEMA: &str = include_str!("../../schemas/rules.schema.json");
@@ -27,6 +27,13 @@ pub(super) struct Schema {
 pub(super) static RULES: LazyLock<Schema> = LazyLock::new(|| Schema::new(RULES_SCHEMA));
 pub(super) static TESTS: LazyLock<Schema> = LazyLock::new(|| Schema::new(TESTS_SCHEMA));
 
+/// What sources would say, by name: the `sources` of a test in a file of their own.
+pub(super) static RECORDS: LazyLock<Schema> = LazyLock::new(|| {
+    let tests: Value = serde_json::from_str(TESTS_SCHEMA).unwrap_or_default();
+    let sources = tests.pointer("/definitions/test/properties/sources").cloned().unwrap_or_default();
+    Schema::of(json!({ "allOf": [sources], "definitions": tests.get("definitions") }))
+});
+
 /// A structural problem, and the pointer of the value that it spoils.
 pub(super) struct Finding {
     pub(super) pointer: String,
@@ -35,7 +42,10 @@ pub(super) struct Finding {
 
 impl Schema {
     fn new(text: &str) -> Schema {
-        let value: Value = serde_json::from_str(text).unwrap_or_default();
+        Schema::of(serde_json::from_str(text).unwrap_or_default())
+    }
+
+    fn of(value: Value) -> Schema {
         let validator = jsonschema::draft7::options().with_pattern_options(PatternOptions::regex()).build(&value).ok();
         Schema { value, validator }
     }
@@ -66,14 +76,22 @@ impl Schema {
                 let known = self.known_keys(error.schema_path().as_str());
                 for name in unexpected {
                     let mark = node.key(name).map_or(&node.mark, |key| &key.mark);
-                    let help = did_you_mean(name, known.iter().map(String::as_str));
+                    let help = self
+                        .belongs(error.schema_path().as_str(), name)
+                        .or_else(|| did_you_mean(name, known.iter().map(String::as_str)));
                     add(mark, format!("{pointer}/{name}"), Code::UnknownKey, format!("unknown key `{name}`"), help);
                 }
             }
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
                 let help = self.described(error.schema_path().as_str(), name);
-                add(&node.mark, pointer, Code::MissingKey, format!("the key `{name}` is missing"), help);
+                add(
+                    &node.mark,
+                    format!("{pointer}/{name}"),
+                    Code::MissingKey,
+                    format!("the key `{name}` is missing"),
+                    help,
+                );
             }
             ValidationErrorKind::PropertyNames { error } => {
                 let name = error.instance().as_str().unwrap_or_default();
@@ -91,7 +109,7 @@ impl Schema {
 
     /// A value that is there and not what it should be.
     fn wrong(&self, kind: &ValidationErrorKind, node: &Node, schema_path: &str) -> (Code, String, Option<String>) {
-        let help = self.example(schema_path);
+        let help = self.help(schema_path);
         let found = node.text().map_or_else(|| describe(node), |text| format!("`{text}`"));
         match kind {
             ValidationErrorKind::Type { kind } => {
@@ -101,23 +119,25 @@ impl Schema {
                         many.iter().map(|one| type_name(&one.to_string()).to_owned()).collect::<Vec<_>>().join(" or ")
                     }
                 };
+                let takes_any_text = expected.contains(type_name("string"))
+                    && self.beside(schema_path).is_some_and(|schema| schema.get("pattern").is_none());
+                let help = match &node.kind {
+                    Kind::Number(number) if takes_any_text => Some(format!("write it in quotes: \"{number}\"")),
+                    _ => help,
+                };
                 (Code::WrongType, format!("expected {expected}, found {}", describe(node)), help)
             }
             ValidationErrorKind::Enum { options } => {
                 let options: Vec<String> = options.as_array().into_iter().flatten().map(plain).collect();
-                let help = did_you_mean(node.text().unwrap_or_default(), options.iter().map(String::as_str));
-                (Code::WrongValue, format!("{found} is not allowed here; one of `{}` is", options.join("`, `")), help)
+                let options: Vec<&str> = options.iter().map(String::as_str).collect();
+                not_allowed(node, &found, &options, help)
             }
             ValidationErrorKind::Pattern { pattern } => {
                 let words: Vec<&str> = pattern.trim_matches(['^', '$', '(', ')']).split('|').collect();
-                if words.len() > 1 && words.iter().all(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+                if pattern.starts_with("^(")
+                    && words.iter().all(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
                 {
-                    let help = did_you_mean(node.text().unwrap_or_default(), words.iter().copied());
-                    return (
-                        Code::WrongValue,
-                        format!("{found} is not allowed here; one of `{}` is", words.join("`, `")),
-                        help,
-                    );
+                    return not_allowed(node, &found, &words, help);
                 }
                 (Code::WrongValue, format!("{found} does not have the right form"), help)
             }
@@ -142,17 +162,39 @@ impl Schema {
             .unwrap_or_default()
     }
 
-    /// What the schema says about a missing key.
-    fn described(&self, schema_path: &str, name: &str) -> Option<String> {
-        let property = self.beside(schema_path)?.get("properties")?.get(name)?;
-        property.get("description").and_then(Value::as_str).map(|text| format!("`{name}`: {text}"))
+    /// The key under which an unknown key would be known.
+    fn belongs(&self, schema_path: &str, name: &str) -> Option<String> {
+        let keys = self.beside(schema_path)?.get("properties")?.as_object()?;
+        let under = keys.iter().find(|(_, schema)| {
+            let schema = match schema.get("$ref").and_then(Value::as_str) {
+                Some(reference) => self.value.pointer(reference.trim_start_matches('#')),
+                None => Some(*schema),
+            };
+            schema.and_then(|schema| schema.get("properties")?.get(name)).is_some()
+        });
+        under.map(|(key, _)| format!("`{name}` stands under `{key}`"))
     }
 
-    /// An example, if the schema has one for this value.
-    fn example(&self, schema_path: &str) -> Option<String> {
-        let schema = self.beside(schema_path)?;
-        let example = schema.get("examples")?.get(0)?;
-        Some(format!("for example: {}", plain(example)))
+    /// What the schema says about a missing key, there or further out.
+    fn described(&self, schema_path: &str, name: &str) -> Option<String> {
+        let text =
+            self.outwards(schema_path).find_map(|schema| schema.get("properties")?.get(name)?.get("description"));
+        text.and_then(Value::as_str).map(|text| format!("`{name}`: {text}"))
+    }
+
+    /// An example of the value, or what the schema says about it or about what is around it.
+    fn help(&self, schema_path: &str) -> Option<String> {
+        self.outwards(schema_path).find_map(|schema| {
+            let example = schema.get("examples").and_then(|examples| examples.get(0));
+            let description = || schema.get("description").and_then(Value::as_str).map(str::to_owned);
+            example.map(|example| format!("for example: {}", plain(example))).or_else(description)
+        })
+    }
+
+    /// The schema that holds the keyword at the end of the path, then those around it.
+    fn outwards<'a>(&'a self, schema_path: &'a str) -> impl Iterator<Item = &'a Value> {
+        let ends = schema_path.match_indices('/').map(|(at, _)| at).collect::<Vec<_>>();
+        ends.into_iter().rev().filter_map(|end| self.beside(schema_path.get(..=end)?))
     }
 
     /// The schema that holds the keyword at the end of the path.
@@ -173,6 +215,16 @@ impl Schema {
     }
 }
 
+/// A value that is none of those allowed.
+fn not_allowed(node: &Node, found: &str, options: &[&str], help: Option<String>) -> (Code, String, Option<String>) {
+    let message = match options {
+        [one] => format!("{found} is not allowed here; only `{one}` is"),
+        _ => format!("{found} is not allowed here; one of `{}` is", options.join("`, `")),
+    };
+    let near = nearest(node.text().unwrap_or_default(), options.iter().copied());
+    (Code::WrongValue, message, near.map(|near| format!("did you mean `{near}`?")).or(help))
+}
+
 /// Unquoted numbers that YAML changes: a plus or zeros in front are lost, and with them the number.
 fn quote_it(document: &Document, node: &Node, pointer: String) -> Vec<Finding> {
     match &node.kind {
@@ -187,7 +239,10 @@ fn quote_it(document: &Document, node: &Node, pointer: String) -> Vec<Finding> {
                 problem: Problem {
                     code: Code::QuoteIt,
                     place: document.place(&node.mark),
-                    message: format!("YAML reads `{typed}` as the number {}", plain(&node.to_json())),
+                    message: format!(
+                        "YAML reads `{typed}` as the number {}",
+                        plain(&node.to_json()).trim_end_matches(".0")
+                    ),
                     help: Some(format!("write it in quotes: \"{typed}\"")),
                 },
             }]

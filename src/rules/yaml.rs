@@ -133,7 +133,24 @@ fn syntax_problem(file: &Arc<SourceFile>, error: &serde_yaml::Error) -> Problem 
         place.span = mark.span;
     }
     let text = error.to_string();
-    let message = text.lines().next().unwrap_or_default().trim().to_owned();
+    // The place is told beside the message.
+    let message = text.lines().next().unwrap_or_default().split(" at line ").next().unwrap_or_default().trim();
+    let (message, help) = match error {
+        _ if is_too_large(error) => (
+            format!(
+                "the file has more than {DEPTH_MAX} levels, {NODES_MAX} values or {ALIAS_EVENTS_MAX} values from aliases"
+            ),
+            "a rule file needs about ten levels; write out what aliases repeat".to_owned(),
+        ),
+        serde_yaml::Error::MultipleDocuments { .. } => {
+            ("a second document begins here".to_owned(), "make a file of each; without `---` between them".to_owned())
+        }
+        serde_yaml::Error::UnknownAnchor { .. } => {
+            let help = "a text that begins with `*` needs quotes around it; an alias needs its `&name` before it";
+            ("no anchor in this file has this name".to_owned(), help.to_owned())
+        }
+        _ => (format!("this is not YAML: {message}"), syntax_help(&file.text)),
+    };
     match error {
         serde_yaml::Error::DuplicateMappingKey { key, .. } => Problem {
             code: Code::DuplicateKey,
@@ -144,21 +161,33 @@ fn syntax_problem(file: &Arc<SourceFile>, error: &serde_yaml::Error) -> Problem 
             },
             help: Some("keep one of the two; otherwise nobody can tell which one counts".to_owned()),
         },
-        _ => Problem {
-            code: Code::Syntax,
-            place,
-            message: format!("this is not YAML: {message}"),
-            help: syntax_help(&file.text),
-        },
+        _ => Problem { code: Code::Syntax, place, message, help: Some(help) },
+    }
+}
+
+fn is_too_large(error: &serde_yaml::Error) -> bool {
+    use serde_yaml::Error;
+    match error {
+        Error::AliasError { error, .. } => is_too_large(error),
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => true,
+        _ => false,
     }
 }
 
 /// The likely cause of a syntax error, where it can be told from the text.
-fn syntax_help(text: &str) -> Option<String> {
+fn syntax_help(text: &str) -> String {
     let tab = text.lines().position(|line| line.trim_start_matches(' ').starts_with('\t'));
-    tab.map(|line| format!("line {} is indented with a tab; YAML takes blanks only", line + 1)).or_else(|| {
-        Some("a text that begins with `{`, `[`, `*`, `&`, `@`, `%` or holds `: ` needs quotes around it".to_owned())
-    })
+    tab.map_or_else(
+        || {
+            "look at quotes, brackets and indentation here and in the line above; a text that begins with `{`, `[`, \
+             `*`, `&`, `@`, `%` or holds `: ` needs quotes around it"
+                .to_owned()
+        },
+        |line| format!("line {} is indented with a tab; YAML takes blanks only", line + 1),
+    )
 }
 
 impl Node {

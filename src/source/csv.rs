@@ -36,14 +36,39 @@ struct Table {
 pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Compiled, Vec<Fault>> {
     let path = definition.get("file").and_then(Value::as_str).unwrap_or_default();
     let text = read(path, reach).map_err(|message| {
-        vec![Fault::new(Code::SourceFile, "/file", message).help("paths are relative to the file that names them")]
+        let help = "paths are relative to the file that names them, and stay inside the rule directory";
+        vec![Fault::new(Code::SourceFile, "/file", message).help(help)]
     })?;
+    let text = String::from_utf8(text).map_err(|error| {
+        let message = format!("`{path}` is not UTF-8 (byte {})", error.utf8_error().valid_up_to());
+        vec![Fault::new(Code::SourceFile, "/file", message).help("save it as \"CSV UTF-8\"")]
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if text.trim().is_empty() {
+        let fault = Fault::new(Code::SourceFile, "/file", format!("`{path}` is empty"));
+        return Err(vec![fault.help("its first line names the columns")]);
+    }
     let mut reader = ::csv::ReaderBuilder::new().flexible(true).trim(::csv::Trim::All).from_reader(text.as_bytes());
-    let unreadable =
-        |error: &::csv::Error| vec![Fault::new(Code::SourceFile, "/file", format!("`{path}` is not CSV: {error}"))];
+    let unreadable = |error: &::csv::Error| {
+        vec![
+            Fault::new(Code::SourceFile, "/file", format!("`{path}` is not CSV: {error}"))
+                .help("save it as \"CSV UTF-8\""),
+        ]
+    };
     let columns: Vec<String> =
         reader.headers().map_err(|error| unreadable(&error))?.iter().map(str::to_owned).collect();
     let number_columns = number_columns(definition, path, &columns)?;
+    if let Some(twice) = columns
+        .iter()
+        .enumerate()
+        .find(|(at, name)| !name.is_empty() && columns.iter().take(*at).any(|one| one == *name))
+    {
+        let message = format!("`{path}` has two columns named `{}`", twice.1);
+        return Err(vec![
+            Fault::new(Code::SourceFile, "/file", message)
+                .help("rename one of them: templates could not tell them apart"),
+        ]);
+    }
 
     let mut table = Table { columns, rows: Vec::new(), by_number: HashMap::new() };
     let mut unfindable: Vec<u64> = Vec::new();
@@ -68,17 +93,13 @@ pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Compiled,
     Ok(Compiled { source: Source::Csv(Csv { table: Arc::new(table) }), parameters: Vec::new(), faults })
 }
 
-fn read(path: &str, reach: &Reach<'_>) -> Result<String, String> {
+fn read(path: &str, reach: &Reach<'_>) -> Result<Vec<u8>, String> {
     let file = inside(path, reach)?;
     let bytes = std::fs::metadata(&file).map_err(|error| format!("`{path}` can't be opened: {error}"))?.len();
     if bytes > FILE_BYTES_MAX {
         return Err(format!("`{path}` has {bytes} bytes; a table may have {FILE_BYTES_MAX}"));
     }
-    let bytes = std::fs::read(&file).map_err(|error| format!("`{path}` can't be read: {error}"))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        format!("`{path}` is not UTF-8 (byte {}); save it as \"CSV UTF-8\"", error.utf8_error().valid_up_to())
-    })?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    std::fs::read(&file).map_err(|error| format!("`{path}` can't be read: {error}"))
 }
 
 fn number_columns(definition: &Value, path: &str, columns: &[String]) -> Result<Vec<usize>, Vec<Fault>> {
@@ -92,7 +113,12 @@ fn number_columns(definition: &Value, path: &str, columns: &[String]) -> Result<
             None => {
                 let message = format!("`{path}` has no column `{name}`");
                 let mut fault = Fault::new(Code::SourceColumn, format!("/numbers/{index}"), message);
-                fault.help = did_you_mean(name, columns.iter().map(String::as_str));
+                fault.help = match columns {
+                    [one] if one.contains([';', '\t']) => {
+                        Some(format!("its header is `{one}`: save it with commas between the columns"))
+                    }
+                    _ => did_you_mean(name, columns.iter().map(String::as_str)),
+                };
                 faults.push(fault);
             }
         }
@@ -104,11 +130,11 @@ fn warning(path: &str, unfindable: &[u64]) -> Option<Fault> {
     let named: Vec<String> = unfindable.iter().take(LINES_NAMED).map(u64::to_string).collect();
     let more = if unfindable.len() > LINES_NAMED { ", …" } else { "" };
     (!unfindable.is_empty()).then(|| {
-        let message = format!(
-            "`{path}` has {} rows without a readable number (line {}{more})",
-            unfindable.len(),
-            named.join(", ")
-        );
+        let (lines, rows) = (named.join(", "), unfindable.len());
+        let message = match rows {
+            1 => format!("`{path}` has a row without a readable number (line {lines})"),
+            _ => format!("`{path}` has {rows} rows without a readable number (lines {lines}{more})"),
+        };
         Fault::new(Code::SourceRows, "/file", message)
             .help("write numbers with their country code, or as they are dialled in `defaults.region`")
     })

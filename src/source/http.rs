@@ -13,7 +13,7 @@ use serde_json_path::JsonPath;
 
 use super::{Compiled, Parameter, Question, Reach, Records, Source, guard};
 use crate::event::CustomerNumber;
-use crate::problem::{Code, Fault};
+use crate::problem::{Code, Fault, SECRET_HELP};
 
 /// Bytes of an answer after inflating; a contact is a few hundred.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -90,7 +90,7 @@ impl Builder<'_> {
 
     fn expand(&mut self, text: &str, pointer: &str, unset: &str) -> String {
         (self.reach.expand)(text, unset).unwrap_or_else(|message| {
-            self.faults.push(Fault::new(Code::Secret, pointer, message));
+            self.fault(Code::Secret, pointer, message, SECRET_HELP);
             unset.to_owned()
         })
     }

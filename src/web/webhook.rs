@@ -18,9 +18,9 @@ use subtle::ConstantTimeEq;
 use tokio::time::{Instant, timeout};
 
 use super::Metrics;
-use crate::delivery::Hush;
+use crate::delivery::{self, Hush};
 use crate::event::{CallId, Event, EventKind};
-use crate::outbox::{Accept, Acceptance, Outbox, OutboxError};
+use crate::outbox::{Accept, Acceptance, Outbox, OutboxError, Settlement};
 use crate::rules::{Live, RuleSet};
 
 /// A webhook's body is about 1 KiB.
@@ -40,14 +40,21 @@ pub struct Webhooks {
     live: Arc<Live>,
     outbox: Outbox,
     metrics: Metrics,
+    deliveries: delivery::Metrics,
     now: fn() -> Timestamp,
     strangers: Hush,
 }
 
 impl Webhooks {
     /// An endpoint that stores into this outbox.
-    pub fn new(live: Arc<Live>, outbox: Outbox, metrics: Metrics, now: fn() -> Timestamp) -> Webhooks {
-        Webhooks { live, outbox, metrics, now, strangers: Hush::new(STRANGERS_EVERY) }
+    pub fn new(
+        live: Arc<Live>,
+        outbox: Outbox,
+        metrics: Metrics,
+        deliveries: delivery::Metrics,
+        now: fn() -> Timestamp,
+    ) -> Webhooks {
+        Webhooks { live, outbox, metrics, deliveries, now, strangers: Hush::new(STRANGERS_EVERY) }
     }
 }
 
@@ -126,7 +133,16 @@ impl Webhooks {
                 self.accept(rules, account, &event, call_id, body, received_at).await
             }
             EventKind::CallHangup => {
-                self.outbox.hang_up(account, call_id.as_str(), received_at).await?;
+                let over = self.outbox.hang_up(account, call_id.as_str(), received_at).await?;
+                if over > 0 {
+                    self.deliveries.over(account, over);
+                    tracing::info!(
+                        call.id = call_id.as_str(),
+                        account,
+                        outcome = Settlement::Over.as_str(),
+                        "call {call_id}: over before its card was sent"
+                    );
+                }
                 Ok("accepted")
             }
             EventKind::Other(_) => Ok("ignored"),

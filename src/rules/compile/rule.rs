@@ -27,32 +27,41 @@ impl Compiler<'_> {
                         self.problem(Code::DuplicateName, place, message, Some(help));
                     }
                 }
-                if !self.is_broken(position, &format!("/rules/{index}")) {
-                    rules.extend(self.rule(document, node, lists, sources, cards));
-                }
+                let rule = self.rule(position, &format!("/rules/{index}"), node, lists, sources, cards);
+                rules.extend(rule.filter(|_| !self.is_broken(position, &format!("/rules/{index}"))));
             }
         }
-        if let (0, Some(document)) = (written, self.documents.first()) {
+        // Where the schema refused `rules` or a whole file, there may well be rules.
+        let refused = self.broken.iter().any(|(_, broken)| broken.is_empty() || broken == "/rules");
+        if let (0, false, Some(document)) = (written, refused, self.documents.first()) {
             let help = "a rule is written `- {name: everybody, card: […]}` under `rules`".to_owned();
             self.problem(Code::NoRule, Place::whole(&document.file), "the rule set has no rule".to_owned(), Some(help));
         }
         rules
     }
 
+    /// Compiles a rule. Of one that the schema refused in part, the other parts are looked at all the same.
     fn rule(
         &mut self,
-        document: &Document,
+        position: usize,
+        pointer: &str,
         node: &Node,
         lists: &Lists,
         sources: &[Arc<str>],
         cards: &Cards,
     ) -> Option<Rule> {
-        let name = node.child("name")?;
+        let document = self.documents.get(position)?;
         let when_node = node.child("when");
-        let when = When::compile(when_node.map(Node::to_json).as_ref(), lists)
-            .map_err(|faults| self.faults(document, when_node.unwrap_or(node), faults));
+        let when = When::compile(when_node.map(Node::to_json).as_ref(), lists).map_err(|mut faults| {
+            faults.retain(|fault| !self.is_spoilt(position, &format!("{pointer}/when{}", fault.pointer)));
+            self.faults(document, when_node.unwrap_or(node), faults);
+        });
         let needs = self.needs(document, node, sources);
         let card_node = node.child("card")?;
+        let card_pointer = format!("{pointer}/card");
+        if card_node.text().is_none() && self.is_spoilt(position, &card_pointer) {
+            return None;
+        }
         let card = match card_node.text() {
             Some("none") => None,
             Some(named) => match cards.get(named) {
@@ -64,7 +73,7 @@ impl Compiler<'_> {
                     return None;
                 }
             },
-            None => Some(self.card(document, card_node, sources)?),
+            None => Some(self.card(position, &card_pointer, card_node, sources)?),
         };
         let mentioned = card.as_deref().map(CardTemplate::mentions);
         let card_sources = sources
@@ -73,6 +82,7 @@ impl Compiler<'_> {
             .filter(|(_, name)| mentioned.is_some_and(|mentioned| mentioned.contains(name.as_ref())))
             .map(|(position, _)| position)
             .collect();
+        let name = node.child("name")?;
         let (place, name) = (document.place(&name.mark), name.text()?.into());
         Some(Rule { name, place, when: when.ok()?, needs: needs?, card, card_sources })
     }
@@ -87,7 +97,8 @@ impl Compiler<'_> {
                         needs.push((position, need));
                     }
                 }
-                _ => {
+                (Some(_), None) => needs = None,
+                (None, _) => {
                     let message = format!("no source is named `{}`", key.name);
                     let help = did_you_mean(&key.name, sources.iter().map(|name| name.as_ref()))
                         .or_else(|| Some("sources are defined under `sources`".to_owned()));

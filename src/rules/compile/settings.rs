@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Compiler, duration};
 use crate::card::Locale;
 use crate::event::Region;
-use crate::problem::{Code, Fault, Place};
+use crate::problem::{Code, Fault, Place, SECRET_HELP};
 use crate::rules::yaml::{Document, Node};
 use crate::rules::{Account, Accounts, Defaults};
 
@@ -13,6 +13,9 @@ const DEFAULT_TIME_ZONE: &str = "Europe/Istanbul";
 const DEFAULT_LANGUAGE: &str = "tr";
 const DEFAULT_DECIDE_WITHIN: Duration = Duration::from_millis(1500);
 const DEFAULT_SEND_WITHIN: Duration = Duration::from_secs(60);
+/// The account that is made from the environment where the rules name none.
+pub const DEFAULT_ACCOUNT: &str = "hipcall";
+
 /// The card API of Turkish accounts; the global one is https://use.hipcall.com/api/v3.
 pub const DEFAULT_API: &str = "https://use.hipcall.com.tr/api/v3";
 
@@ -21,19 +24,19 @@ pub const DEFAULT_REQUESTS_PER_MINUTE: u32 = 60;
 
 impl Compiler<'_> {
     pub(super) fn defaults(&mut self) -> (Defaults, Locale) {
-        let mut given: Option<(&Document, &Node)> = None;
-        for document in self.documents {
+        let mut given: Option<(usize, &Document, &Node)> = None;
+        for (position, document) in self.documents.iter().enumerate() {
             let Some(node) = document.root.child("defaults") else { continue };
-            if let Some((first, _)) = given {
+            if let Some((_, first, _)) = given {
                 let place =
                     document.root.key("defaults").map_or(Place::whole(&document.file), |key| document.place(&key.mark));
                 let message = format!("`defaults` stand here and in {}", first.file.path);
                 self.problem(Code::DuplicateName, place, message, Some("a rule set has them once".to_owned()));
             } else {
-                given = Some((document, node));
+                given = Some((position, document, node));
             }
         }
-        let text = |key: &str| given.and_then(|(_, node)| node.child(key)?.text());
+        let text = |key: &str| given.and_then(|(_, _, node)| node.child(key)?.text());
         let time = |key: &str, default: Duration| text(key).and_then(duration).unwrap_or(default);
         let mut wrong = Vec::new();
         let region = text("region").map_or(Some(Region::default()), Region::parse).unwrap_or_else(|| {
@@ -60,7 +63,8 @@ impl Compiler<'_> {
             icu_locale_core::LanguageIdentifier::UNKNOWN
         });
         for (key, message, help) in wrong {
-            if let Some((document, node)) = given {
+            let refused = |position| self.is_spoilt(position, &format!("/defaults/{key}"));
+            if let Some((_, document, node)) = given.filter(|(position, ..)| !refused(*position)) {
                 let fault = Fault::new(Code::WrongValue, format!("/{key}"), message).help(help);
                 self.faults(document, node, vec![fault]);
             }
@@ -83,7 +87,7 @@ impl Compiler<'_> {
             let mut value = |key: &str, default: &str, unset: &str| {
                 let text = entry.node.child(key).and_then(Node::text).unwrap_or(default);
                 self.environment.secrets.expand(text, unset).unwrap_or_else(|message| {
-                    faults.push(Fault::new(Code::Secret, format!("/{key}"), message));
+                    faults.push(Fault::new(Code::Secret, format!("/{key}"), message).help(SECRET_HELP));
                     unset.to_owned()
                 })
             };
@@ -101,7 +105,10 @@ impl Compiler<'_> {
                         .and_then(|node| u32::try_from(node.to_json().as_u64()?).ok())
                         .unwrap_or(DEFAULT_REQUESTS_PER_MINUTE),
                 }),
-                Err(message) => faults.push(Fault::new(Code::WrongValue, "/api", message)),
+                Err(message) => faults.push(
+                    Fault::new(Code::WrongValue, "/api", message)
+                        .help(format!("for accounts in Turkey it is {DEFAULT_API}")),
+                ),
             }
             self.faults(entry.document, entry.node, faults);
         }

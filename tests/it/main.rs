@@ -1,0 +1,35 @@
+//! Everything from outside: the real program as a child process, a strict card API and a CRM over real HTTP.
+//!
+//! Nothing here uses the library; what is known of the phone system is written down again in `phone`, so that a mistake in
+//! the library's own schema is found. Only loopback is used, and each wait is for a condition that can be seen.
+
+// Clippy knows tests by their attribute only, and most of this crate are their fakes.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise"
+)]
+
+mod canary;
+mod crm;
+mod event;
+mod host;
+mod phone;
+mod server;
+
+mod admin;
+mod cards;
+mod durability;
+mod hostile;
+mod log;
+mod quiet;
+mod reload;
+mod retries;
+mod sources;
+mod sources_private;
+mod start;
+mod stop;
+mod webhook;
