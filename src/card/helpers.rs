@@ -21,6 +21,9 @@ use crate::event::{CustomerNumber, Region};
 pub(super) const NAMES: &[&str] =
     &["default", "each", "if", "join", "lower", "mask", "phone", "truncate", "unless", "upper", "urlencode"];
 
+/// The helper that writes a plain `{{path}}`. The blank keeps rules from naming it.
+pub(super) const VALUE: &str = "a value";
+
 /// RFC 3986's unreserved characters stay.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -79,6 +82,7 @@ fn registry(locale: &Locale, encodes: bool) -> Handlebars<'static> {
     let mut add = |name: &'static str, run: Run| {
         registry.register_helper(name, Box::new(Tool { run, locale: locale.clone() }));
     };
+    add(VALUE, |values, _| join(values.first().copied(), None));
     add("upper", |values, locale| {
         text(values.first()).map_text(|text| CaseMapper::new().uppercase_to_string(text, &locale.language).into_owned())
     });

@@ -189,8 +189,8 @@ impl Row {
 }
 
 /// A user id of the phone system.
-fn user_id(text: &str) -> Option<u32> {
-    text.trim().parse::<u32>().ok().filter(|id| *id > 0)
+fn user_id(text: &str) -> Option<u64> {
+    text.trim().parse::<u64>().ok().filter(|id| *id > 0)
 }
 
 fn extend(faults: &mut Vec<Fault>, found: Vec<Fault>, key: &str) {

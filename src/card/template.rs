@@ -57,10 +57,11 @@ impl Template {
     /// Every mistake in the text, each as a fault without pointer.
     pub fn compile(text: &str, flavour: Flavour, names: &BTreeSet<String>) -> Result<Template, Vec<Fault>> {
         bounded(text).map_err(|fault| vec![fault])?;
-        let compiled = handlebars::Template::compile(text).map_err(|error| vec![syntax_fault(&error)])?;
+        let mut compiled = handlebars::Template::compile(text).map_err(|error| vec![syntax_fault(&error)])?;
         let mut check = Check { names, mentions: BTreeSet::new(), faults: Vec::new() };
         check.elements(&compiled.elements, &mut Vec::new());
         if check.faults.is_empty() {
+            values_by_helper(&mut compiled);
             Ok(Template { compiled, flavour, mentions: check.mentions, text: text.to_owned() })
         } else {
             Err(check.faults)
@@ -166,6 +167,22 @@ fn syntax_fault(error: &handlebars::TemplateError) -> Fault {
         reason => format!("this is not a template, at character {column}: {reason}"),
     };
     Fault::new(Code::TemplateSyntax, "", message).help("a value is written {{name}}, a block {{#if name}}…{{/if}}")
+}
+
+/// Lets `{{path}}` be written by the helper [`helpers::VALUE`]: the library itself would write `[object]`.
+fn values_by_helper(template: &mut handlebars::Template) {
+    for element in &mut template.elements {
+        match element {
+            TemplateElement::HtmlExpression(call) | TemplateElement::Expression(call) if call.params.is_empty() => {
+                let path = std::mem::replace(&mut call.name, Parameter::Name(helpers::VALUE.to_owned()));
+                call.params.push(path);
+            }
+            TemplateElement::HelperBlock(call) => {
+                call.template.iter_mut().chain(&mut call.inverse).for_each(values_by_helper);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Walks a template and collects what it mentions and what it may not.

@@ -37,7 +37,7 @@ fn rows(card: Value, crm: Value) -> Value {
 
 #[test]
 fn helpers_change_one_value_into_another() {
-    let crm = json!({"name": "ıŞık İnce", "note": "a longer note", "tags": ["a", "", "b", 3], "phone": "05321234567", "zero": 0, "no": null});
+    let crm = json!({"name": "ıŞık İnce", "note": "a longer note", "tags": ["a", "", "b", 3], "phone": "05321234567", "zero": 0, "no": null, "address": {"city": "İzmir"}});
     for (text, expected) in [
         ("{{upper crm.name}}", "IŞIK İNCE"),
         ("{{lower 'İSTANBUL ISPARTA'}}", "istanbul ısparta"),
@@ -60,6 +60,9 @@ fn helpers_change_one_value_into_another() {
         ("{{#each crm.tags as |tag i|}}{{i}}{{tag}}{{/each}}", "0a12b33"),
         ("{{#each crm.no}}x{{else}}nothing{{/each}}", "nothing"),
         ("{{crm.unknown}}{{upper crm.unknown}}", ""),
+        ("{{crm.tags}}", "a, b, 3"),
+        ("{{crm.address}}{{{crm.address}}}{{#if crm.name}}{{crm.address}}{{/if}}", ""),
+        ("{{crm.address.city}}", "İzmir"),
     ] {
         assert_eq!(filled(text, crm.clone()), expected, "{text}");
     }

@@ -33,8 +33,9 @@ pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
     for path in &paths {
         let Loaded { rules, cases, problems, .. } = load(path, &settings::environment(secrets, &network, None));
         if let (Format::Text, true, Some(rules)) = (arguments.format, problems.is_empty(), rules) {
-            let (count, sources, tests) = (rules.rules.len(), rules.sources.len(), cases.len());
-            out::line(&format!("{}: fine ({count} rules, {sources} sources, {tests} tests)", path.display()));
+            let counts = [(rules.rules.len(), "rule"), (rules.sources.len(), "source"), (cases.len(), "test")];
+            let counts = counts.map(|(count, noun)| problems::count(count, noun)).join(", ");
+            out::line(&format!("{}: fine ({counts})", path.display()));
         }
         found.extend(problems);
     }

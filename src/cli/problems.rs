@@ -40,13 +40,15 @@ fn first_line(text: &str, span: std::ops::Range<usize>) -> std::ops::Range<usize
 pub(super) fn counted(problems: &[Problem]) -> Option<String> {
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let warnings = problems.len() - errors;
-    let count = |count: usize, noun: &str| match count {
-        0 => None,
-        1 => Some(format!("1 {noun}")),
-        more => Some(format!("{more} {noun}s")),
-    };
-    match (count(errors, "error"), count(warnings, "warning")) {
-        (Some(errors), Some(warnings)) => Some(format!("{errors} and {warnings}")),
-        (one, other) => one.or(other),
+    match (errors, warnings) {
+        (0, 0) => None,
+        (errors, 0) => Some(count(errors, "error")),
+        (0, warnings) => Some(count(warnings, "warning")),
+        (errors, warnings) => Some(format!("{} and {}", count(errors, "error"), count(warnings, "warning"))),
     }
+}
+
+/// `1 rule`, `2 rules`.
+pub(super) fn count(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -211,7 +211,8 @@ fn texts(value: &Value) -> Vec<String> {
 }
 
 fn integers(value: &Value) -> Vec<i64> {
-    one_or_many(value, "").iter().filter_map(|(_, one)| one.as_i64()).collect()
+    let id = |one: &Value| one.as_i64().or_else(|| one.as_str()?.parse().ok());
+    one_or_many(value, "").iter().filter_map(|(_, one)| id(one)).collect()
 }
 
 /// A value as a person would write it on one line.

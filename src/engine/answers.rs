@@ -116,10 +116,13 @@ impl<'a> Answers<'a> {
         for position in sources {
             let Some(source) = rules.sources.get(*position) else { continue };
             let said = self.wait(*position).await.and_then(|answer| answer.said.as_ref().ok());
-            let records = said.map(|records| records.records.clone()).unwrap_or_default();
-            let mut fields = records.first().cloned().unwrap_or_else(Map::new);
-            fields.insert("count".to_owned(), Value::from(records.len()));
-            fields.insert("all".to_owned(), Value::Array(records.into_iter().map(Value::Object).collect()));
+            let mut fields = Map::new();
+            // Of a source that failed nothing is known: a count of 0 would claim that it knows of nothing.
+            if let Some(Records { records, .. }) = said {
+                fields = records.first().cloned().unwrap_or_default();
+                fields.insert("count".to_owned(), Value::from(records.len()));
+                fields.insert("all".to_owned(), records.iter().cloned().map(Value::Object).collect());
+            }
             if let Some(values) = values.as_object_mut() {
                 values.insert(source.name.to_string(), Value::Object(fields));
             }

@@ -16,6 +16,7 @@ mod check;
 mod commands;
 mod demo;
 mod program;
+mod readme;
 mod schemas;
 mod test_command;
 mod tidy;
