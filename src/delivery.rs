@@ -184,9 +184,8 @@ impl Shared {
     async fn turn(&self, claimed: &Claimed) -> Result<Turn, OutboxError> {
         let settled = |settlement| Turn { next: Next::Settle(settlement), decided: None, decision: None };
         let now = (self.outside.now)();
-        if now >= claimed.expires_at {
-            let reason = format!("the call began {}", ago(now.duration_since(claimed.started_at)));
-            return Ok(settled(Settlement::TooLate { reason }));
+        if let Some(too_late) = too_late(claimed, now) {
+            return Ok(settled(too_late));
         }
         if self.outbox.is_sent(&claimed.account, &claimed.call_id).await? {
             let reason = "another event of this call already has its card".to_owned();
@@ -228,6 +227,9 @@ impl Shared {
             return Ok(Next::Settle(Settlement::Over));
         }
         let now = (self.outside.now)();
+        if let Some(too_late) = too_late(claimed, now) {
+            return Ok(Next::Settle(too_late));
+        }
         if let Err(free_at) = self.budgets.take(account, now) {
             return Ok(next_within(claimed, free_at, "the account's rate allows no more cards this minute".to_owned()));
         }
@@ -326,6 +328,12 @@ fn told_before(trace: &str) -> String {
 #[derive(serde::Deserialize)]
 struct StoredTrace {
     sources: Vec<SourceStep>,
+}
+
+/// The settlement of a call whose card is worth nothing any more.
+fn too_late(claimed: &Claimed, now: Timestamp) -> Option<Settlement> {
+    let reason = || format!("the call began {}", ago(now.duration_since(claimed.started_at)));
+    (now >= claimed.expires_at).then(|| Settlement::TooLate { reason: reason() })
 }
 
 fn next_within(claimed: &Claimed, at: Timestamp, why: String) -> Next {

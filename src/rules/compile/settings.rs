@@ -16,7 +16,7 @@ const DEFAULT_SEND_WITHIN: Duration = Duration::from_secs(60);
 /// The account that is made from the environment where the rules name none.
 pub const DEFAULT_ACCOUNT: &str = "hipcall";
 
-/// The card API of Turkish accounts; the global one is https://use.hipcall.com/api/v3.
+/// The card API of Turkish accounts; the global one is <https://use.hipcall.com/api/v3>.
 pub const DEFAULT_API: &str = "https://use.hipcall.com.tr/api/v3";
 
 /// What the phone system allows an account: 60 requests a minute.
