@@ -50,8 +50,8 @@ pub enum Outcome {
 /// Why a decision has no card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoCard {
-    /// No rule is about this call.
-    #[error("no rule is about this call")]
+    /// No rule has both its `when` and its `needs` hold.
+    #[error("no rule holds for this call")]
     NoRule,
     /// The rule says `card: none`.
     #[error("the rule says `card: none`")]
