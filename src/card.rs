@@ -5,6 +5,7 @@
 
 mod helpers;
 mod link;
+mod names;
 mod row;
 mod schema;
 mod template;
@@ -12,6 +13,7 @@ mod template;
 mod tests;
 
 pub use helpers::{Locale, Renderer, is_helper};
+pub use names::Names;
 pub use row::{RowOutcome, RowStep};
 pub use schema::{CARD_SCHEMA, Card};
 pub use template::{Flavour, Template};
@@ -45,11 +47,11 @@ pub struct Filled {
 
 impl CardTemplate {
     /// Reads the rows of a card: a list, or the whole body `{"card": […]}` as the API's documentation shows it.
-    /// `names` are those that a template path may begin with.
+    /// `names` are those that its templates may use.
     ///
     /// # Errors
     /// Every mistake, each with its pointer.
-    pub fn compile(card: &Value, names: &BTreeSet<String>) -> Result<CardTemplate, Vec<Fault>> {
+    pub fn compile(card: &Value, names: &Names) -> Result<CardTemplate, Vec<Fault>> {
         let (pointer, rows) = match card.get("card") {
             Some(rows) => ("/card", rows),
             None => ("", card),

@@ -13,7 +13,7 @@ mod secrets;
 mod yaml;
 
 pub use cases::{Case, Cases, Expected, ExpectedCard, Given, records_from_yaml};
-pub use compile::{DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, checked_api};
+pub use compile::{CALL_FIELDS, DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, NUMBER_FIELDS, checked_api};
 pub use reload::{Live, Rejected};
 pub use schema::{RULES_SCHEMA, TESTS_SCHEMA};
 pub use secrets::Secrets;

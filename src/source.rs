@@ -128,6 +128,14 @@ impl Source {
         })
     }
 
+    /// The fields that its records have, where that is known beforehand.
+    pub fn columns(&self) -> Option<&[String]> {
+        match self {
+            Source::Csv(csv) => Some(csv.columns()),
+            Source::Http(_) | Source::Stub(_) => None,
+        }
+    }
+
     /// The kind, as it is written in the rules.
     pub fn kind(&self) -> &'static str {
         match self {

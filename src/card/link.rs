@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use handlebars::Context;
 
+use super::Names;
 use super::helpers::Renderer;
 use super::template::{Flavour, Template};
 use crate::problem::{Code, Fault};
@@ -32,7 +33,7 @@ pub(super) enum Place {
 }
 
 impl Link {
-    pub(super) fn compile(text: &str, place: Place, names: &BTreeSet<String>) -> Result<Link, Vec<Fault>> {
+    pub(super) fn compile(text: &str, place: Place, names: &Names) -> Result<Link, Vec<Fault>> {
         let flavour = if text.starts_with("tel:") { Flavour::Telephone } else { Flavour::Encoded };
         let template = Template::compile(text, flavour, names)?;
         if template.is_one_unescaped_value() && place == Place::Web {

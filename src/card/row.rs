@@ -1,7 +1,5 @@
 //! One row of a card: which keys it has, and what becomes of it when it is filled.
 
-use std::collections::BTreeSet;
-
 use handlebars::Context;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -9,7 +7,7 @@ use serde_json::{Map, Value};
 use super::helpers::Renderer;
 use super::link::{Link, Place};
 use super::template::{Flavour, Template};
-use super::{clean, cut, is_present};
+use super::{Names, clean, cut, is_present};
 use crate::problem::{Code, Fault};
 
 /// Characters of a row's text unless it says `max`; the web phone's layout breaks not far beyond.
@@ -63,7 +61,7 @@ pub enum RowOutcome {
 }
 
 impl Row {
-    pub(super) fn compile(row: &Value, names: &BTreeSet<String>) -> Result<Row, Vec<Fault>> {
+    pub(super) fn compile(row: &Value, names: &Names) -> Result<Row, Vec<Fault>> {
         let empty = Map::new();
         let keys = row.as_object().unwrap_or(&empty);
         let mut faults = Vec::new();
@@ -198,7 +196,7 @@ fn extend(faults: &mut Vec<Fault>, found: Vec<Fault>, key: &str) {
 }
 
 /// `caller.company` → its segments.
-fn show_path(path: &str, names: &BTreeSet<String>) -> Result<Vec<String>, Fault> {
+fn show_path(path: &str, names: &Names) -> Result<Vec<String>, Fault> {
     let segments: Vec<String> = path.split('.').map(str::to_owned).collect();
     let plain = |segment: &String| {
         !segment.is_empty()
@@ -209,14 +207,10 @@ fn show_path(path: &str, names: &BTreeSet<String>) -> Result<Vec<String>, Fault>
             "`show` names one value, for example `crm.company`; the row is shown where it is there and not empty",
         ));
     }
-    match segments.first() {
-        Some(first) if names.contains(first) => Ok(segments),
-        first => {
-            let first = first.cloned().unwrap_or_default();
-            let mut fault = Fault::new(Code::TemplateName, "", format!("`{first}` stands for nothing here"));
-            fault.help = crate::problem::did_you_mean(&first, names.iter().map(String::as_str));
-            Err(fault)
-        }
+    let field = segments.get(1).map(String::as_str);
+    match segments.first().and_then(|first| names.fault(first, field)) {
+        Some(fault) => Err(fault),
+        None => Ok(segments),
     }
 }
 

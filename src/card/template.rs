@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use handlebars::template::{HelperTemplate, Parameter, Subexpression, TemplateElement};
 use handlebars::{Context, Output, Path, PathSeg, RenderContext, Renderable, TemplateErrorReason};
 
+use super::Names;
 use super::helpers::{self, Renderer};
 use crate::problem::{Code, Fault, did_you_mean};
 
@@ -51,11 +52,11 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads a text. `names` are those that may stand at the beginning of a path.
+    /// Reads a text. `names` are those that its paths may begin with.
     ///
     /// # Errors
     /// Every mistake in the text, each as a fault without pointer.
-    pub fn compile(text: &str, flavour: Flavour, names: &BTreeSet<String>) -> Result<Template, Vec<Fault>> {
+    pub fn compile(text: &str, flavour: Flavour, names: &Names) -> Result<Template, Vec<Fault>> {
         bounded(text).map_err(|fault| vec![fault])?;
         let mut compiled = handlebars::Template::compile(text).map_err(|error| vec![syntax_fault(&error)])?;
         let mut check = Check { names, mentions: BTreeSet::new(), faults: Vec::new() };
@@ -187,7 +188,7 @@ fn values_by_helper(template: &mut handlebars::Template) {
 
 /// Walks a template and collects what it mentions and what it may not.
 struct Check<'a> {
-    names: &'a BTreeSet<String>,
+    names: &'a Names,
     mentions: BTreeSet<String>,
     faults: Vec<Fault>,
 }
@@ -279,21 +280,21 @@ impl Check<'_> {
     fn parameter(&mut self, parameter: &Parameter, locals: &mut Vec<Vec<String>>) {
         match parameter {
             Parameter::Literal(_) => {}
-            Parameter::Name(name) => self.name(name, name, locals),
+            Parameter::Name(name) => self.name(name, None, locals),
             Parameter::Path(Path::Local((_, name, raw))) => {
                 if locals.is_empty() || !matches!(name.as_str(), "index" | "key" | "first" | "last") {
                     self.unknown(raw);
                 }
             }
             Parameter::Path(Path::Relative((segments, raw))) => {
-                let first = segments.iter().find_map(|segment| match segment {
+                let mut named = segments.iter().filter_map(|segment| match segment {
                     PathSeg::Named(name) => Some(name.as_str()),
                     _ => None,
                 });
-                match first {
-                    Some(first) => self.name(first, raw, locals),
-                    None if locals.is_empty() => self.unknown(raw),
-                    None => {}
+                match (named.next(), named.next()) {
+                    (Some(first), field) => self.name(first, field, locals),
+                    (None, _) if locals.is_empty() => self.unknown(raw),
+                    (None, _) => {}
                 }
             }
             Parameter::Subexpression(inner) => self.subexpression(inner, locals),
@@ -311,18 +312,17 @@ impl Check<'_> {
     }
 
     /// A path that begins with `first`. Inside `each` the fields of the item can't be known, only names from outside.
-    fn name(&mut self, first: &str, raw: &str, locals: &[Vec<String>]) {
+    fn name(&mut self, first: &str, field: Option<&str>, locals: &[Vec<String>]) {
+        if locals.is_empty() {
+            self.faults.extend(self.names.fault(first, field));
+        }
         if self.names.contains(first) {
             self.mentions.insert(first.to_owned());
-        } else if locals.is_empty() {
-            self.unknown(raw.split(['.', '/']).next().unwrap_or(raw));
         }
     }
 
     fn unknown(&mut self, name: &str) {
-        let mut fault = Fault::new(Code::TemplateName, "", format!("`{name}` stands for nothing here"));
-        fault.help = did_you_mean(name, self.names.iter().map(String::as_str));
-        self.faults.push(fault);
+        self.faults.extend(self.names.fault(name, None));
     }
 }
 

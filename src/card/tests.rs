@@ -1,15 +1,13 @@
 //! Templates and rows with friendly and hostile values.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
-use super::{Card, CardTemplate, Flavour, Locale, Renderer, Template};
+use super::{Card, CardTemplate, Flavour, Locale, Names, Renderer, Template};
 use crate::event::Region;
 use crate::problem::Code;
 
-fn names() -> BTreeSet<String> {
-    ["customer", "crm"].into_iter().map(str::to_owned).collect()
+fn names() -> Names {
+    Names::default().closed("customer", ["e164", "number"]).open("crm")
 }
 
 fn renderer(language: &str) -> Renderer {
@@ -86,6 +84,8 @@ fn what_a_template_may_not_use_is_a_problem() {
         ("{{lookup crm 'a'}}", Code::UnknownHelper),
         ("{{custmer.e164}}", Code::TemplateName),
         ("{{upper custmer.e164}}", Code::TemplateName),
+        ("{{customer.e146}}", Code::TemplateName),
+        ("{{#if customer.nmuber}}a{{/if}}", Code::TemplateName),
         ("{{this}}", Code::TemplateName),
         ("{{@index}}", Code::TemplateName),
         ("{{> other}}", Code::Forbidden),

@@ -53,3 +53,33 @@ fn number(number: &CustomerNumber, mut fields: Value) -> Value {
 fn local(call: &Call, defaults: &Defaults) -> String {
     call.started_at.to_zoned(defaults.time_zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::rules::{CALL_FIELDS, NUMBER_FIELDS};
+
+    #[test]
+    fn check_knows_the_fields_that_templates_are_given() {
+        let body = br#"{"event":"call_init","data":{"uuid":"u","direction":"inbound","caller_number":"101"}}"#;
+        let event = Event::parse(body).unwrap();
+        let region = crate::event::Region::default();
+        let call = Call::new(&event, "hipcall", region, jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let defaults = Defaults {
+            region,
+            time_zone: jiff::tz::TimeZone::UTC,
+            decide_within: std::time::Duration::ZERO,
+            send_within: std::time::Duration::ZERO,
+        };
+        let values = of(&call, &defaults);
+        let fields = |name: &str| {
+            let mut fields: Vec<&str> = values[name].as_object().unwrap().keys().map(String::as_str).collect();
+            fields.sort_unstable();
+            fields
+        };
+        assert_eq!(fields("call"), CALL_FIELDS);
+        assert_eq!(fields("customer"), NUMBER_FIELDS);
+        assert_eq!(fields("line").into_iter().filter(|field| *field != "id").collect::<Vec<_>>(), NUMBER_FIELDS);
+    }
+}

@@ -17,14 +17,21 @@ use sha2::{Digest, Sha256};
 
 use super::yaml::{Document, Node};
 use super::{Defaults, Environment, NamedSource, RuleSet, lint, schema};
-use crate::card::{CardTemplate, Flavour, Renderer, Template, is_helper};
+use crate::card::{CardTemplate, Flavour, Names, Renderer, Template, is_helper};
 use crate::condition::Lists;
 use crate::event::Region;
 use crate::problem::{Code, Fault, Place, Problem};
 use crate::source::{Reach, Source};
 
 /// Names that every template knows.
-pub(super) const CALL_NAMES: [&str; 5] = ["call", "customer", "event", "line", "now"];
+const CALL_NAMES: [&str; 5] = ["call", "customer", "event", "line", "now"];
+
+/// Fields of `call`. What the engine fills in has just these and those below.
+pub const CALL_FIELDS: [&str; 8] =
+    ["account", "callee_id", "callee_type", "direction", "event", "id", "started_at", "user_id"];
+
+/// Fields of `customer`, and of `line` beside its `id`.
+pub const NUMBER_FIELDS: [&str; 6] = ["country", "e164", "international", "kind", "national", "number"];
 
 /// Compiles the documents of a rule set. The result is complete only where no error is among the problems.
 pub(super) fn compile(
@@ -47,12 +54,34 @@ pub(super) fn compile(
     let lists = compiler.lists(defaults.region);
     let sources = compiler.sources(&defaults);
     let names: Vec<Arc<str>> = compiler.entries("sources").iter().map(|entry| Arc::from(entry.name)).collect();
-    let cards = compiler.cards(&names);
-    let rules = compiler.rules(&lists, &names, &cards);
+    let known = known_names(&sources, &names);
+    let cards = compiler.cards(&known);
+    let rules = compiler.rules(&Known { lists: &lists, sources: &names, names: &known, cards: &cards });
     let named: Vec<&str> = entries(documents, "accounts").iter().map(|entry| entry.name).collect();
     lint::accounts(documents, if named.is_empty() { &[DEFAULT_ACCOUNT] } else { &named }, problems);
     lint::unused(documents, &rules, &names, problems);
     RuleSet { revision: revision(documents), defaults, accounts, sources, rules: rules.into(), renderer }
+}
+
+/// The names that every template knows, with their fields.
+fn call_names() -> Names {
+    Names::default()
+        .closed("call", CALL_FIELDS)
+        .closed("customer", NUMBER_FIELDS)
+        .closed("line", NUMBER_FIELDS.into_iter().chain(["id"]))
+        .closed("now", [])
+        .open("event")
+}
+
+/// The same and the sources. The fields of a table are its columns.
+fn known_names(sources: &[NamedSource], all: &[Arc<str>]) -> Names {
+    all.iter().fold(call_names(), |names, name| {
+        let columns = sources.iter().find(|source| source.name == *name).and_then(|source| source.source.columns());
+        match columns {
+            Some(columns) => names.closed(name, columns.iter().map(String::as_str).chain(["count", "all"])),
+            None => names.open(name),
+        }
+    })
 }
 
 /// A named value of a top-level mapping, in any file.
@@ -84,6 +113,14 @@ pub(super) fn entries<'a>(documents: &'a [Document], section: &'static str) -> V
 
 /// A compiled card, by name; `None` where it could not be compiled.
 type Cards = BTreeMap<String, Option<Arc<CardTemplate>>>;
+
+/// What rules may refer to.
+struct Known<'a> {
+    lists: &'a Lists,
+    sources: &'a [Arc<str>],
+    names: &'a Names,
+    cards: &'a Cards,
+}
 
 struct Compiler<'a> {
     documents: &'a [Document],
@@ -193,7 +230,7 @@ impl<'a> Compiler<'a> {
             match Source::compile(&entry.node.to_json(), &reach) {
                 Ok(compiled) => {
                     faults.extend(compiled.faults);
-                    let names = CALL_NAMES.iter().map(|name| (*name).to_owned()).collect();
+                    let names = call_names();
                     let mut parameters = Vec::new();
                     for parameter in compiled.parameters {
                         let flavour = if parameter.encoded { Flavour::Encoded } else { Flavour::Plain };
@@ -211,24 +248,19 @@ impl<'a> Compiler<'a> {
         sources
     }
 
-    fn cards(&mut self, sources: &[Arc<str>]) -> Cards {
+    fn cards(&mut self, names: &Names) -> Cards {
         let mut cards: Cards = self.entries("cards").iter().map(|entry| (entry.name.to_owned(), None)).collect();
         for entry in self.named("cards", |name| name == "none") {
-            let card = self.card(entry.position, &format!("/cards/{}", entry.name), entry.node, sources);
+            let card = self.card(entry.position, &format!("/cards/{}", entry.name), entry.node, names);
             cards.insert(entry.name.to_owned(), card);
         }
         cards
     }
 
     /// Compiles a card. One that the schema refused in part is no card, but its other rows are looked at all the same.
-    fn card(&mut self, position: usize, pointer: &str, node: &Node, sources: &[Arc<str>]) -> Option<Arc<CardTemplate>> {
+    fn card(&mut self, position: usize, pointer: &str, node: &Node, names: &Names) -> Option<Arc<CardTemplate>> {
         let document = self.documents.get(position)?;
-        let names = CALL_NAMES
-            .iter()
-            .map(|name| (*name).to_owned())
-            .chain(sources.iter().map(|name| name.to_string()))
-            .collect();
-        match CardTemplate::compile(&node.to_json(), &names) {
+        match CardTemplate::compile(&node.to_json(), names) {
             Ok(card) => (!self.is_broken(position, pointer)).then(|| Arc::new(card)),
             Err(mut faults) => {
                 faults.retain(|fault| !self.is_spoilt(position, &format!("{pointer}{}", fault.pointer)));

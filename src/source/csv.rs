@@ -161,7 +161,7 @@ impl Table {
 
 impl Csv {
     /// The names of the columns.
-    pub fn columns(&self) -> &[String] {
+    pub(super) fn columns(&self) -> &[String] {
         &self.table.columns
     }
 

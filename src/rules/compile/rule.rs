@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Cards, Compiler};
+use super::{Compiler, Known};
 use crate::card::CardTemplate;
-use crate::condition::{Lists, When};
+use crate::condition::When;
 use crate::problem::{Code, Place, did_you_mean};
 use crate::rules::yaml::{Document, Node};
 use crate::rules::{Need, Rule};
 
 impl Compiler<'_> {
-    pub(super) fn rules(&mut self, lists: &Lists, sources: &[Arc<str>], cards: &Cards) -> Vec<Rule> {
+    pub(super) fn rules(&mut self, known: &Known<'_>) -> Vec<Rule> {
         let mut rules: Vec<Rule> = Vec::new();
         let mut names: BTreeMap<String, Place> = BTreeMap::new();
         let mut written = 0;
@@ -27,7 +27,7 @@ impl Compiler<'_> {
                         self.problem(Code::DuplicateName, place, message, Some(help));
                     }
                 }
-                let rule = self.rule(position, &format!("/rules/{index}"), node, lists, sources, cards);
+                let rule = self.rule(position, &format!("/rules/{index}"), node, known);
                 rules.extend(rule.filter(|_| !self.is_broken(position, &format!("/rules/{index}"))));
             }
         }
@@ -41,22 +41,14 @@ impl Compiler<'_> {
     }
 
     /// Compiles a rule. Of one that the schema refused in part, the other parts are looked at all the same.
-    fn rule(
-        &mut self,
-        position: usize,
-        pointer: &str,
-        node: &Node,
-        lists: &Lists,
-        sources: &[Arc<str>],
-        cards: &Cards,
-    ) -> Option<Rule> {
+    fn rule(&mut self, position: usize, pointer: &str, node: &Node, known: &Known<'_>) -> Option<Rule> {
         let document = self.documents.get(position)?;
         let when_node = node.child("when");
-        let when = When::compile(when_node.map(Node::to_json).as_ref(), lists).map_err(|mut faults| {
+        let when = When::compile(when_node.map(Node::to_json).as_ref(), known.lists).map_err(|mut faults| {
             faults.retain(|fault| !self.is_spoilt(position, &format!("{pointer}/when{}", fault.pointer)));
             self.faults(document, when_node.unwrap_or(node), faults);
         });
-        let needs = self.needs(document, node, sources);
+        let needs = self.needs(document, node, known.sources);
         let card_node = node.child("card")?;
         let card_pointer = format!("{pointer}/card");
         if card_node.text().is_none() && self.is_spoilt(position, &card_pointer) {
@@ -64,19 +56,20 @@ impl Compiler<'_> {
         }
         let card = match card_node.text() {
             Some("none") => None,
-            Some(named) => match cards.get(named) {
+            Some(named) => match known.cards.get(named) {
                 Some(card) => Some(card.clone()?),
                 None => {
                     let message = format!("no card is named `{named}`");
-                    let help = did_you_mean(named, cards.keys().map(String::as_str).chain(["none"]));
+                    let help = did_you_mean(named, known.cards.keys().map(String::as_str).chain(["none"]));
                     self.problem(Code::UnknownName, document.place(&card_node.mark), message, help);
                     return None;
                 }
             },
-            None => Some(self.card(position, &card_pointer, card_node, sources)?),
+            None => Some(self.card(position, &card_pointer, card_node, known.names)?),
         };
         let mentioned = card.as_deref().map(CardTemplate::mentions);
-        let card_sources = sources
+        let card_sources = known
+            .sources
             .iter()
             .enumerate()
             .filter(|(_, name)| mentioned.is_some_and(|mentioned| mentioned.contains(name.as_ref())))

@@ -1,0 +1,51 @@
+//! The names that a template may use, and what is known of their fields.
+//!
+//! Of a CSV table every column is known, of a web service's answer nothing. It holds no value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::problem::{Code, Fault, did_you_mean};
+
+/// Names with their fields.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// `None` where the fields are not known.
+    fields: BTreeMap<String, Option<BTreeSet<String>>>,
+}
+
+impl Names {
+    /// The same with a name whose fields are not known.
+    #[must_use]
+    pub fn open(mut self, name: &str) -> Names {
+        self.fields.insert(name.to_owned(), None);
+        self
+    }
+
+    /// The same with a name that has these fields and no others.
+    #[must_use]
+    pub fn closed<'a>(mut self, name: &str, fields: impl IntoIterator<Item = &'a str>) -> Names {
+        self.fields.insert(name.to_owned(), Some(fields.into_iter().map(str::to_owned).collect()));
+        self
+    }
+
+    /// Whether it is one of them.
+    pub fn contains(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
+
+    /// What is wrong with a path that begins so: an unknown name, or a field that the name is known not to have.
+    pub(super) fn fault(&self, name: &str, field: Option<&str>) -> Option<Fault> {
+        let Some(known) = self.fields.get(name) else {
+            let mut fault = Fault::new(Code::TemplateName, "", format!("`{name}` stands for nothing here"));
+            fault.help = did_you_mean(name, self.fields.keys().map(String::as_str));
+            return Some(fault);
+        };
+        let (known, field) = (known.as_ref()?, field?);
+        if known.contains(field) {
+            return None;
+        }
+        let mut fault = Fault::new(Code::TemplateName, "", format!("`{name}` has no `{field}`"));
+        fault.help = did_you_mean(field, known.iter().map(String::as_str));
+        Some(fault)
+    }
+}
