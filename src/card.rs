@@ -3,6 +3,7 @@
 //! A card is a tree whose text leaves are filled one by one, never a text that is parsed afterwards, so no value can
 //! change its shape. It does not know where the values come from and sends nothing.
 
+mod each;
 mod helpers;
 mod link;
 mod names;
@@ -93,17 +94,19 @@ impl CardTemplate {
         &self.mentions
     }
 
-    /// Fills every row. A row whose text comes out empty is left out.
+    /// Fills every row. A row whose text comes out empty is left out; a row with `each` comes once a record.
     pub fn fill(&self, renderer: &Renderer, values: Value) -> Filled {
-        let context = Context::from(values);
+        let mut context = Context::from(values);
         let mut filled =
             Filled { rows: Vec::with_capacity(self.rows.len()), steps: Vec::with_capacity(self.rows.len()) };
         for (position, row) in self.rows.iter().enumerate() {
-            let (shown, mut step) = row.fill(renderer, &context);
-            step.row = position + 1;
-            filled.rows.extend(shown);
-            filled.steps.push(step);
+            for (shown, mut step) in row.fill(renderer, &mut context) {
+                step.row = position + 1;
+                filled.rows.extend(shown);
+                filled.steps.push(step);
+            }
         }
+        filled.rows.truncate(ROWS_MAX);
         filled
     }
 }

@@ -28,6 +28,18 @@ impl Names {
         self
     }
 
+    /// The same with a name for one record of `source`: it has the fields of its table.
+    #[must_use]
+    pub(super) fn like(mut self, name: &str, source: &str) -> Names {
+        let mut fields = self.fields.get(source).cloned().flatten();
+        if let Some(fields) = &mut fields {
+            fields.remove("count");
+            fields.remove("all");
+        }
+        self.fields.insert(name.to_owned(), fields);
+        self
+    }
+
     /// Whether it is one of them.
     pub fn contains(&self, name: &str) -> bool {
         self.fields.contains_key(name)

@@ -4,6 +4,7 @@ use handlebars::Context;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::each::Each;
 use super::helpers::Renderer;
 use super::link::{Link, Place};
 use super::template::{Flavour, Template};
@@ -24,6 +25,7 @@ pub(super) struct Row {
     android: Option<Link>,
     user: Option<User>,
     show: Option<Vec<String>>,
+    each: Option<Each>,
     characters_max: usize,
 }
 
@@ -56,6 +58,8 @@ pub enum RowOutcome {
     NotAskedFor,
     /// Its text came out empty.
     Empty,
+    /// It has an `each`, and there is no record.
+    NoRecord,
     /// A limit was reached while it was filled.
     Failed(String),
 }
@@ -64,6 +68,8 @@ impl Row {
     pub(super) fn compile(row: &Value, names: &Names) -> Result<Row, Vec<Fault>> {
         let empty = Map::new();
         let keys = row.as_object().unwrap_or(&empty);
+        let each = Each::compile(keys, names)?;
+        let names = each.as_ref().map_or(names, |(_, names)| names);
         let mut faults = Vec::new();
         let mut text = |key: &str| {
             let text = keys.get(key)?.as_str()?;
@@ -86,10 +92,9 @@ impl Row {
             Link::compile(text, place, names).map_err(|found| extend(&mut faults, found, key)).ok()
         };
         let (web, ios, android) = (link("link", Place::Web), link("ios", Place::App), link("android", Place::App));
-        let show = keys
-            .get("show")
-            .and_then(Value::as_str)
-            .and_then(|path| show_path(path, names).map_err(|fault| extend(&mut faults, vec![fault], "show")).ok());
+        let show = keys.get("show").and_then(Value::as_str).and_then(|path| {
+            value_path(path, names, SHOW_HELP).map_err(|fault| extend(&mut faults, vec![fault], "show")).ok()
+        });
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -102,6 +107,7 @@ impl Row {
             android,
             user,
             show,
+            each: each.map(|(each, _)| each),
             characters_max: keys
                 .get("max")
                 .and_then(Value::as_u64)
@@ -121,9 +127,30 @@ impl Row {
             .flat_map(Template::mentions)
             .chain(links.flat_map(Link::mentions))
             .chain(self.show.iter().filter_map(|path| path.first()))
+            .chain(self.each.iter().filter_map(Each::first_name))
     }
 
-    pub(super) fn fill(&self, renderer: &Renderer, context: &Context) -> (Option<Value>, RowStep) {
+    /// The row, or one for each record, with what became of it.
+    pub(super) fn fill(&self, renderer: &Renderer, context: &mut Context) -> Vec<(Option<Value>, RowStep)> {
+        let Some(each) = &self.each else { return vec![self.fill_once(renderer, context)] };
+        let records = each.records(context.data());
+        if records.is_empty() {
+            return vec![(None, RowStep { row: 0, outcome: RowOutcome::NoRecord, left_out: Vec::new() })];
+        }
+        let mut rows = Vec::with_capacity(records.len());
+        for record in records {
+            if let Some(values) = context.data_mut().as_object_mut() {
+                values.insert(each.name().to_owned(), record);
+            }
+            rows.push(self.fill_once(renderer, context));
+        }
+        if let Some(values) = context.data_mut().as_object_mut() {
+            values.remove(each.name());
+        }
+        rows
+    }
+
+    fn fill_once(&self, renderer: &Renderer, context: &Context) -> (Option<Value>, RowStep) {
         let mut left_out = Vec::new();
         let (row, outcome) = match self.filled(renderer, context, &mut left_out) {
             Ok(row) => (Some(Value::Object(row)), RowOutcome::Shown),
@@ -196,16 +223,14 @@ fn extend(faults: &mut Vec<Fault>, found: Vec<Fault>, key: &str) {
 }
 
 /// `caller.company` → its segments.
-fn show_path(path: &str, names: &Names) -> Result<Vec<String>, Fault> {
+pub(super) fn value_path(path: &str, names: &Names, help: &str) -> Result<Vec<String>, Fault> {
     let segments: Vec<String> = path.split('.').map(str::to_owned).collect();
     let plain = |segment: &String| {
         !segment.is_empty()
             && segment.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '-'))
     };
     if !segments.iter().all(plain) {
-        return Err(Fault::new(Code::TemplateSyntax, "", format!("`{path}` is not the name of a value")).help(
-            "`show` names one value, for example `crm.company`; the row is shown where it is there and not empty",
-        ));
+        return Err(Fault::new(Code::TemplateSyntax, "", format!("`{path}` is not the name of a value")).help(help));
     }
     let field = segments.get(1).map(String::as_str);
     match segments.first().and_then(|first| names.fault(first, field)) {
@@ -214,7 +239,11 @@ fn show_path(path: &str, names: &Names) -> Result<Vec<String>, Fault> {
     }
 }
 
-fn look_up<'a>(values: &'a Value, path: &[String]) -> &'a Value {
+/// What `show` takes.
+const SHOW_HELP: &str =
+    "`show` names one value, for example `crm.company`; the row is shown where it is there and not empty";
+
+pub(super) fn look_up<'a>(values: &'a Value, path: &[String]) -> &'a Value {
     path.iter()
         .try_fold(values, |value, segment| match value {
             Value::Array(items) => items.get(segment.parse::<usize>().ok()?),

@@ -174,6 +174,43 @@ fn rows_come_and_go_with_their_values() {
 }
 
 #[test]
+fn a_row_with_each_comes_once_a_record() {
+    let card = json!([
+        {"type": "title", "text": "{{crm.name}}"},
+        {"each": "crm", "as": "one", "type": "shortText", "label": "{{one.n}}", "text": "{{one.name}} of {{crm.count}}"},
+        {"each": "crm.orders", "as": "order", "at_most": 1, "type": "shortText", "text": "{{order}}", "show": "order"},
+        {"each": "crm.none", "as": "other", "type": "shortText", "text": "never"},
+    ]);
+    let all = json!([{"n": 1, "name": "A"}, {"n": 2, "name": ""}, {"n": 3, "name": "C"}, {"n": 4, "name": "D"}]);
+    let crm = json!({"name": "A", "count": 4, "all": all, "orders": ["x", "y"]});
+    assert_eq!(
+        rows(card, crm),
+        json!([
+            {"type": "title", "text": "A"},
+            {"type": "shortText", "label": "1", "text": "A of 4"},
+            {"type": "shortText", "label": "2", "text": "of 4"},
+            {"type": "shortText", "label": "3", "text": "C of 4"},
+            {"type": "shortText", "text": "x"},
+        ])
+    );
+}
+
+#[test]
+fn a_record_of_each_has_the_fields_of_its_table_and_a_name_of_its_own() {
+    let names = Names::default().closed("people", ["name", "count", "all"]);
+    let codes = |row: Value| match CardTemplate::compile(&json!([row]), &names) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect(),
+    };
+    let row = |each: &str, name: &str, text: &str| json!({"each": each, "as": name, "type": "shortText", "text": text});
+    assert_eq!(codes(row("people", "one", "{{one.name}}")), []);
+    assert_eq!(codes(row("people", "one", "{{one.nmae}}")), [("/0/text".to_owned(), Code::TemplateName)]);
+    assert_eq!(codes(row("peple", "one", "{{one.name}}")), [("/0/each".to_owned(), Code::TemplateName)]);
+    assert_eq!(codes(row("people", "people", "{{people.name}}")), [("/0/as".to_owned(), Code::ReservedName)]);
+    assert_eq!(codes(row("people", "upper", "x")), [("/0/as".to_owned(), Code::ReservedName)]);
+}
+
+#[test]
 fn a_link_says_where_it_leads_before_any_value() {
     let compiles =
         |link: &str| CardTemplate::compile(&json!([{"type": "title", "text": "a", "link": link}]), &names()).is_ok();

@@ -134,6 +134,7 @@ fn row(step: &RowStep) -> String {
         RowOutcome::Shown => "shown".to_owned(),
         RowOutcome::NotAskedFor => "left out: what `show` names is absent, empty or false".to_owned(),
         RowOutcome::Empty => "left out: its text is empty".to_owned(),
+        RowOutcome::NoRecord => "left out: there is no record".to_owned(),
         RowOutcome::Failed(why) => format!("left out: {why}"),
     };
     let links: String = step.left_out.iter().map(|left_out| format!("; without {left_out}")).collect();
