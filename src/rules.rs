@@ -80,12 +80,38 @@ pub struct Account {
 pub struct NamedSource {
     /// Its name in templates and `needs`.
     pub name: Arc<str>,
+    /// Where its records come from.
+    pub origin: Origin,
+}
+
+/// Where the records of a source come from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// It is asked itself.
+    Asked(Asked),
+    /// From other sources, by position in [`RuleSet::sources`]; the records of the earlier one are preferred.
+    First(Vec<usize>),
+}
+
+/// A source that is asked itself.
+#[derive(Clone, Debug)]
+pub struct Asked {
     /// Where to ask.
     pub source: Source,
     /// What has to be filled for each question.
     pub parameters: Vec<Template>,
     /// How long an answer may take, within the deadline of the decision.
     pub timeout: Option<Duration>,
+}
+
+impl Origin {
+    /// The kind of the source, as it is written in the rules.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Origin::Asked(asked) => asked.source.kind(),
+            Origin::First(_) => "first",
+        }
+    }
 }
 
 /// One rule.
@@ -118,6 +144,16 @@ pub enum Need {
     None,
     /// No answer.
     Failed,
+}
+
+impl NamedSource {
+    /// How long its own answer may take.
+    pub fn timeout(&self) -> Option<Duration> {
+        match &self.origin {
+            Origin::Asked(asked) => asked.timeout,
+            Origin::First(_) => None,
+        }
+    }
 }
 
 impl Need {
@@ -216,13 +252,18 @@ impl RuleSet {
         self.rules.iter().any(|rule| rule.when.can_want(event, direction))
     }
 
-    /// The same rules with records given beforehand instead of sources. A source that is not among them has none.
+    /// The same rules with records given beforehand instead of sources. A source that is not among them has none; one made
+    /// of others has theirs, unless it is among them itself.
     pub fn with_stubs(&self, stubs: &[(String, Stub)]) -> RuleSet {
         let mut rules = self.clone();
         for source in &mut rules.sources {
             let given = stubs.iter().find(|(name, _)| **name == *source.name).map(|(_, stub)| stub.clone());
-            let none = Stub { answer: Ok(Vec::new()), after: Duration::ZERO };
-            source.source = Source::Stub(given.unwrap_or(none));
+            if given.is_none() && matches!(source.origin, Origin::First(_)) {
+                continue;
+            }
+            let stub = given.unwrap_or(Stub { answer: Ok(Vec::new()), after: Duration::ZERO });
+            source.origin =
+                Origin::Asked(Asked { source: Source::Stub(stub), parameters: Vec::new(), timeout: source.timeout() });
         }
         rules
     }

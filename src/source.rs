@@ -112,7 +112,8 @@ impl Source {
             (Some(csv), None) => csv::compile(csv, reach).map_err(|faults| under(faults, "/csv")),
             (None, Some(http)) => http::compile(http, reach).map_err(|faults| under(faults, "/http")),
             (None, None) => Err(vec![
-                Fault::new(Code::Source, "", "a source needs its kind").help("write `csv:` or `http:` under the name"),
+                Fault::new(Code::Source, "", "a source needs its kind")
+                    .help("write `csv:`, `http:` or `first:` under the name"),
             ]),
             _ => {
                 Err(vec![Fault::new(Code::Source, "", "a source has one kind, not two").help("make two sources of it")])

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::trace::{NeedStep, SourceStep};
 use crate::card::Renderer;
 use crate::event::Call;
-use crate::rules::{NamedSource, Rule, RuleSet};
+use crate::rules::{Asked, Origin, Rule, RuleSet};
 use crate::source::{Question, Records};
 
 /// What one source said.
@@ -53,9 +53,13 @@ impl<'a> Answers<'a> {
         let needed = |rule: &&'a Rule| rule.needs.iter().map(|(source, _)| *source).collect::<Vec<_>>();
         let mentioned: BTreeSet<usize> =
             matched.iter().flat_map(|rule| needed(rule).into_iter().chain(rule.card_sources.iter().copied())).collect();
+        let mentioned: BTreeSet<usize> =
+            mentioned.into_iter().flat_map(|source| members(rules, source).iter().copied().chain([source])).collect();
         let mut answers = Answers { pending: FuturesUnordered::new(), done: vec![None; rules.sources.len()] };
         for position in mentioned {
-            let Some(source) = rules.sources.get(position) else { continue };
+            let Some(Origin::Asked(source)) = rules.sources.get(position).map(|source| &source.origin) else {
+                continue;
+            };
             if call.customer.e164().is_none() {
                 answers.put(position, Answer { said: Ok(Records::default()), took: None });
                 continue;
@@ -86,7 +90,29 @@ impl<'a> Answers<'a> {
     }
 
     /// Waits for one source; `None` where it was not asked.
-    async fn wait(&mut self, position: usize) -> Option<&Answer> {
+    async fn wait(&mut self, position: usize, rules: &RuleSet) -> Option<&Answer> {
+        let members = members(rules, position);
+        if members.is_empty() {
+            return self.wait_asked(position).await;
+        }
+        let mut first = Answer { said: Ok(Records::default()), took: None };
+        for member in members {
+            let Some(answer) = self.wait_asked(*member).await else { continue };
+            let took = first.took.max(answer.took);
+            // Where one failed and no other has a record, nobody can say that there is none.
+            if answer.count().is_none_or(|count| count > 0) {
+                first = answer.clone();
+            }
+            first.took = took;
+            if first.count().is_some_and(|count| count > 0) {
+                break;
+            }
+        }
+        self.put(position, first);
+        self.done.get(position)?.as_ref()
+    }
+
+    async fn wait_asked(&mut self, position: usize) -> Option<&Answer> {
         while self.done.get(position).is_some_and(Option::is_none) {
             match self.pending.next().await {
                 Some((answered, answer)) => self.put(answered, answer),
@@ -100,7 +126,7 @@ impl<'a> Answers<'a> {
     pub(super) async fn needs(&mut self, rule: &Rule, rules: &RuleSet) -> Vec<NeedStep> {
         let mut steps = Vec::with_capacity(rule.needs.len());
         for (position, need) in &rule.needs {
-            let count = self.wait(*position).await.and_then(Answer::count);
+            let count = self.wait(*position, rules).await.and_then(Answer::count);
             let holds = need.holds(count);
             let source = rules.sources.get(*position).map(|source| source.name.to_string()).unwrap_or_default();
             steps.push(NeedStep { source, needed: need.as_str(), found: outcome(count), holds });
@@ -115,7 +141,7 @@ impl<'a> Answers<'a> {
     pub(super) async fn add_to(&mut self, values: &mut Value, sources: &[usize], rules: &RuleSet) {
         for position in sources {
             let Some(source) = rules.sources.get(*position) else { continue };
-            let said = self.wait(*position).await.and_then(|answer| answer.said.as_ref().ok());
+            let said = self.wait(*position, rules).await.and_then(|answer| answer.said.as_ref().ok());
             let mut fields = Map::new();
             // Of a source that failed nothing is known: a count of 0 would claim that it knows of nothing.
             if let Some(Records { records, .. }) = said {
@@ -136,6 +162,14 @@ impl<'a> Answers<'a> {
     }
 }
 
+/// The sources that a source is made of; none where it is asked itself.
+fn members(rules: &RuleSet, position: usize) -> &[usize] {
+    match rules.sources.get(position).map(|source| &source.origin) {
+        Some(Origin::First(members)) => members,
+        _ => &[],
+    }
+}
+
 /// The outcome of a source in the words of `needs`.
 pub(super) fn outcome(count: Option<usize>) -> &'static str {
     match count {
@@ -146,7 +180,7 @@ pub(super) fn outcome(count: Option<usize>) -> &'static str {
     }
 }
 
-fn fill(source: &NamedSource, renderer: &Renderer, values: &Value) -> Result<Vec<String>, String> {
+fn fill(source: &Asked, renderer: &Renderer, values: &Value) -> Result<Vec<String>, String> {
     if source.parameters.is_empty() {
         return Ok(Vec::new());
     }

@@ -136,3 +136,29 @@ async fn the_same_inputs_give_the_same_bytes() {
     assert_eq!(one.revision, two.revision);
     assert!(Arc::ptr_eq(&rules.rules, &rules.with_stubs(&Vec::new()).rules), "stubs do not copy the rules");
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_sources_asked_together_the_first_with_records_counts() {
+    let rules = rules(
+        "  caller: {first: [crm, erp]}\nrules:\n  - {name: known, needs: {caller: some}, card: [{type: title, text: \"{{caller.name}} {{caller.count}}\"}]}\n  - {name: down, needs: {caller: failed}, card: none}\n  - {name: unknown, needs: {caller: none}, card: none}\n",
+    );
+    let call = call(json!({}));
+    for (crm, erp, rule, title, milliseconds) in [
+        (says("crm", json!([{"name": "A"}]), 10), says("erp", json!([{"name": "B"}]), 5), "known", "A 1", 10),
+        (says("crm", json!([{"name": "A"}]), 10), says("erp", json!([{"name": "B"}]), 60_000), "known", "A 1", 10),
+        (says("crm", json!([]), 10), says("erp", json!([{"name": "B"}, {"name": "C"}]), 20), "known", "B 2", 20),
+        (says("crm", Value::Null, 10), says("erp", json!([{"name": "B"}]), 20), "known", "B 1", 20),
+        (says("crm", Value::Null, 10), says("erp", json!([]), 20), "down", "", 20),
+        (says("crm", json!([]), 10), says("erp", Value::Null, 20), "down", "", 20),
+        (says("crm", json!([]), 10), says("erp", json!([]), 20), "unknown", "", 20),
+    ] {
+        let (decision, took) = decided(&rules, &call, vec![crm, erp]).await;
+        assert_eq!((rule_of(&decision), took), (rule, Duration::from_millis(milliseconds)));
+        if let Outcome::Card(card) = &decision.outcome {
+            assert_eq!(card.rows()[0]["text"], title);
+        }
+    }
+    let given = vec![says("caller", json!([{"name": "given"}]), 0)];
+    let (decision, _) = decided(&rules, &call, given).await;
+    assert!(matches!(&decision.outcome, Outcome::Card(card) if card.rows()[0]["text"] == "given 1"));
+}

@@ -83,7 +83,7 @@ impl SourceStep {
     pub(super) fn of(source: &NamedSource, answer: &Answer) -> SourceStep {
         SourceStep {
             source: Arc::clone(&source.name),
-            kind: source.source.kind().into(),
+            kind: source.origin.kind().into(),
             found: outcome(answer.count()).into(),
             count: answer.count().unwrap_or_default(),
             dropped: answer.said.as_ref().map(|records| records.dropped).unwrap_or_default(),

@@ -5,6 +5,7 @@
 
 mod rule;
 mod settings;
+mod source;
 
 pub use settings::{DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, checked_api};
 
@@ -16,12 +17,11 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::yaml::{Document, Node};
-use super::{Defaults, Environment, NamedSource, RuleSet, lint, schema};
-use crate::card::{CardTemplate, Flavour, Names, Renderer, Template, is_helper};
+use super::{Environment, NamedSource, Origin, RuleSet, lint, schema};
+use crate::card::{CardTemplate, Names, Renderer};
 use crate::condition::Lists;
 use crate::event::Region;
 use crate::problem::{Code, Fault, Place, Problem};
-use crate::source::{Reach, Source};
 
 /// Names that every template knows.
 const CALL_NAMES: [&str; 5] = ["call", "customer", "event", "line", "now"];
@@ -52,14 +52,14 @@ pub(super) fn compile(
     let renderer = Arc::new(Renderer::new(&locale));
     let accounts = compiler.accounts();
     let lists = compiler.lists(defaults.region);
-    let sources = compiler.sources(&defaults);
     let names: Vec<Arc<str>> = compiler.entries("sources").iter().map(|entry| Arc::from(entry.name)).collect();
+    let sources = compiler.sources(&defaults, &names);
     let known = known_names(&sources, &names);
     let cards = compiler.cards(&known);
     let rules = compiler.rules(&Known { lists: &lists, sources: &names, names: &known, cards: &cards });
     let named: Vec<&str> = entries(documents, "accounts").iter().map(|entry| entry.name).collect();
     lint::accounts(documents, if named.is_empty() { &[DEFAULT_ACCOUNT] } else { &named }, problems);
-    lint::unused(documents, &rules, &names, problems);
+    lint::unused(documents, &rules, &sources, problems);
     RuleSet { revision: revision(documents), defaults, accounts, sources, rules: rules.into(), renderer }
 }
 
@@ -75,13 +75,22 @@ fn call_names() -> Names {
 
 /// The same and the sources. The fields of a table are its columns.
 fn known_names(sources: &[NamedSource], all: &[Arc<str>]) -> Names {
-    all.iter().fold(call_names(), |names, name| {
-        let columns = sources.iter().find(|source| source.name == *name).and_then(|source| source.source.columns());
-        match columns {
-            Some(columns) => names.closed(name, columns.iter().map(String::as_str).chain(["count", "all"])),
-            None => names.open(name),
-        }
+    all.iter().fold(call_names(), |names, name| match columns(sources, all, name) {
+        Some(columns) => names.closed(name, columns.into_iter().chain(["count", "all"])),
+        None => names.open(name),
     })
+}
+
+/// The fields of a source's records, where they are known: those of its table, or of all tables that it is made of.
+fn columns<'a>(sources: &'a [NamedSource], all: &[Arc<str>], name: &str) -> Option<Vec<&'a str>> {
+    match &sources.iter().find(|source| *source.name == *name)?.origin {
+        Origin::Asked(asked) => Some(asked.source.columns()?.iter().map(String::as_str).collect()),
+        Origin::First(members) => {
+            let of_each: Option<Vec<_>> =
+                members.iter().map(|member| columns(sources, all, all.get(*member)?)).collect();
+            Some(of_each?.concat())
+        }
+    }
 }
 
 /// A named value of a top-level mapping, in any file.
@@ -200,52 +209,6 @@ impl<'a> Compiler<'a> {
             self.faults(entry.document, entry.node, faults);
         }
         lists
-    }
-
-    /// The sources; one that can't be compiled is left out, which no rule set with an error shows.
-    fn sources(&mut self, defaults: &Defaults) -> Vec<NamedSource> {
-        let mut sources = Vec::new();
-        for entry in self.usable("sources", |name| {
-            CALL_NAMES.contains(&name) || is_helper(name) || matches!(name, "this" | "as" | "else")
-        }) {
-            let expand = |text: &str, unset: &str| self.environment.secrets.expand(text, unset);
-            let directory = Path::new(&entry.document.file.path).parent().unwrap_or(Path::new("."));
-            let reach = Reach {
-                root: self.root,
-                directory,
-                expand: &expand,
-                network: self.environment.network,
-                region: defaults.region,
-            };
-            let timeout = entry.node.child("timeout").and_then(Node::text).and_then(duration);
-            let mut faults = Vec::new();
-            if timeout.is_some_and(|timeout| timeout > defaults.decide_within) {
-                let message =
-                    format!("the decision is made within {}, before this time-out", written(defaults.decide_within));
-                faults.push(
-                    Fault::new(Code::Timeout, "/timeout", message)
-                        .help("make it shorter than `defaults.decide_within`"),
-                );
-            }
-            match Source::compile(&entry.node.to_json(), &reach) {
-                Ok(compiled) => {
-                    faults.extend(compiled.faults);
-                    let names = call_names();
-                    let mut parameters = Vec::new();
-                    for parameter in compiled.parameters {
-                        let flavour = if parameter.encoded { Flavour::Encoded } else { Flavour::Plain };
-                        match Template::compile(&parameter.text, flavour, &names) {
-                            Ok(template) => parameters.push(template),
-                            Err(found) => faults.extend(found.into_iter().map(|fault| fault.under(&parameter.pointer))),
-                        }
-                    }
-                    sources.push(NamedSource { name: entry.name.into(), source: compiled.source, parameters, timeout });
-                }
-                Err(found) => faults.extend(found),
-            }
-            self.faults(entry.document, entry.node, faults);
-        }
-        sources
     }
 
     fn cards(&mut self, names: &Names) -> Cards {

@@ -1,25 +1,28 @@
 //! What is written correctly and still can't be meant.
 
-use std::sync::Arc;
-
-use super::Rule;
 use super::compile::entries;
 use super::yaml::{Document, Node};
+use super::{NamedSource, Origin, Rule};
 use crate::problem::{Code, Problem, did_you_mean};
 
 /// Sources, cards and lists that nothing uses.
-pub(super) fn unused(documents: &[Document], rules: &[Rule], sources: &[Arc<str>], problems: &mut Vec<Problem>) {
+pub(super) fn unused(documents: &[Document], rules: &[Rule], sources: &[NamedSource], problems: &mut Vec<Problem>) {
     // A rule that did not compile would make everything it uses look unused.
     if problems.iter().any(Problem::is_error) {
         return;
     }
+    let mut used: Vec<usize> = rules
+        .iter()
+        .flat_map(|rule| rule.needs.iter().map(|(source, _)| *source).chain(rule.card_sources.iter().copied()))
+        .collect();
+    for source in used.clone() {
+        if let Some(Origin::First(members)) = sources.get(source).map(|source| &source.origin) {
+            used.extend(members);
+        }
+    }
     let asked = |name: &str| {
-        let position = sources.iter().position(|source| &**source == name);
-        position.is_some_and(|position| {
-            rules.iter().any(|rule| {
-                rule.card_sources.contains(&position) || rule.needs.iter().any(|(source, _)| *source == position)
-            })
-        })
+        let position = sources.iter().position(|source| *source.name == *name);
+        position.is_some_and(|position| used.contains(&position))
     };
     let rule_nodes = || documents.iter().filter_map(|document| document.root.child("rules")).flat_map(Node::items);
     let shown = |name: &str| rule_nodes().any(|rule| rule.child("card").and_then(Node::text) == Some(name));
