@@ -78,7 +78,7 @@ pub async fn decide(rules: &RuleSet, call: &Call, deadline: Instant) -> Decision
                 None => Outcome::NoCard(NoCard::RuleSaysNone),
                 Some(card) => {
                     answers.add_to(&mut values, &rule.card_sources, rules).await;
-                    make(card, rules, values, &mut trace)
+                    make(card, rule, values, &mut trace)
                 }
             };
             decision = (Some(Arc::clone(&rule.name)), outcome);
@@ -102,8 +102,8 @@ fn matching<'a>(rules: &'a RuleSet, call: &Call) -> Vec<&'a Rule> {
 }
 
 /// Fills the card and checks it.
-fn make(card: &CardTemplate, rules: &RuleSet, values: Value, trace: &mut Trace) -> Outcome {
-    let filled = card.fill(&rules.renderer, values);
+fn make(card: &CardTemplate, rule: &Rule, values: Value, trace: &mut Trace) -> Outcome {
+    let filled = card.fill(&rule.renderer, values);
     trace.rows = filled.steps;
     if filled.rows.is_empty() {
         return Outcome::NoCard(NoCard::EveryRowEmpty);

@@ -60,6 +60,7 @@ codes! {
     Forbidden = "R053" Error "A construct that templates may not use.";
     Link = "R054" Error "A link that is not safe to show.";
     CardRow = "R055" Error "A card row that the phone system would refuse.";
+    MissingText = "R056" Error "A text that is missing, altogether or in a language.";
     NoRule = "R060" Error "The rule set has no rule.";
     TestEvent = "R070" Error "The event of a test can't be read.";
 }

@@ -43,7 +43,7 @@ pub struct RuleSet {
     pub sources: Vec<NamedSource>,
     /// The rules, in the order in which they are tried.
     pub rules: Arc<[Rule]>,
-    /// Fills the templates of this rule set.
+    /// Fills the parameters of sources.
     pub renderer: Arc<Renderer>,
 }
 
@@ -129,6 +129,8 @@ pub struct Rule {
     pub card: Option<Arc<CardTemplate>>,
     /// The sources that the card mentions, by position.
     pub card_sources: Vec<usize>,
+    /// Fills the card in the rule's language.
+    pub renderer: Arc<Renderer>,
 }
 
 /// What a rule needs of a source.

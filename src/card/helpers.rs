@@ -3,6 +3,7 @@
 //! A helper turns values into a value; it neither writes nor reads anything else. What it returns is escaped like any
 //! other value, so `{{upper x}}` in a link is as safe as `{{x}}`.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use handlebars::{
@@ -19,7 +20,7 @@ use crate::event::{CustomerNumber, Region};
 
 /// Names of all helpers and blocks.
 pub(super) const NAMES: &[&str] =
-    &["default", "each", "if", "join", "lower", "mask", "phone", "truncate", "unless", "upper", "urlencode"];
+    &["default", "each", "if", "join", "lower", "mask", "phone", "t", "truncate", "unless", "upper", "urlencode"];
 
 /// The helper that writes a plain `{{path}}`. The blank keeps rules from naming it.
 pub(super) const VALUE: &str = "a value";
@@ -40,6 +41,8 @@ pub struct Locale {
     pub language: LanguageIdentifier,
     /// How numbers without country code are read.
     pub region: Region,
+    /// The texts of `{{t "key"}}` in this language.
+    pub texts: BTreeMap<String, String>,
 }
 
 /// Fills templates in one locale.
@@ -83,6 +86,7 @@ fn registry(locale: &Locale, encodes: bool) -> Handlebars<'static> {
         registry.register_helper(name, Box::new(Tool { run, locale: locale.clone() }));
     };
     add(VALUE, |values, _| join(values.first().copied(), None));
+    add("t", |values, locale| Value::String(locale.texts.get(&text(values.first())).cloned().unwrap_or_default()));
     add("upper", |values, locale| {
         text(values.first()).map_text(|text| CaseMapper::new().uppercase_to_string(text, &locale.language).into_owned())
     });
@@ -124,7 +128,7 @@ pub fn is_helper(name: &str) -> bool {
 /// How many values a helper takes; `None` where there is no such helper outside blocks.
 pub(super) fn arguments(name: &str) -> Option<RangeInclusive<usize>> {
     match name {
-        "upper" | "lower" | "phone" | "mask" | "urlencode" => Some(1..=1),
+        "upper" | "lower" | "t" | "phone" | "mask" | "urlencode" => Some(1..=1),
         "truncate" => Some(2..=2),
         "default" => Some(2..=8),
         "join" => Some(1..=2),
@@ -139,6 +143,7 @@ pub(super) fn example(name: &str) -> String {
         "default" => "crm.nickname crm.full_name",
         "join" => "crm.tags ', '",
         "phone" | "mask" => "customer.e164",
+        "t" => "\"company\"",
         _ => "crm.company",
     };
     format!("{name} {values}")

@@ -11,6 +11,8 @@ use crate::problem::{Code, Fault, did_you_mean};
 pub struct Names {
     /// `None` where the fields are not known.
     fields: BTreeMap<String, Option<BTreeSet<String>>>,
+    /// Keys of texts, with the languages that lack them.
+    texts: BTreeMap<String, Vec<String>>,
 }
 
 impl Names {
@@ -43,6 +45,28 @@ impl Names {
     /// Whether it is one of them.
     pub fn contains(&self, name: &str) -> bool {
         self.fields.contains_key(name)
+    }
+
+    /// The same with a text for `{{t "key"}}`, and the languages in which it is missing.
+    #[must_use]
+    pub fn text(mut self, key: &str, missing_in: Vec<String>) -> Names {
+        self.texts.insert(key.to_owned(), missing_in);
+        self
+    }
+
+    /// What is wrong with the key of a text.
+    pub(super) fn text_fault(&self, key: &str) -> Option<Fault> {
+        let Some(missing_in) = self.texts.get(key) else {
+            let mut fault = Fault::new(Code::MissingText, "", format!("no text is named `{key}`"));
+            fault.help = did_you_mean(key, self.texts.keys().map(String::as_str))
+                .or_else(|| Some("texts are defined under `texts`, by language".to_owned()));
+            return Some(fault);
+        };
+        (!missing_in.is_empty()).then(|| {
+            let languages = missing_in.join("`, `");
+            Fault::new(Code::MissingText, "", format!("the text `{key}` is missing in `{languages}`"))
+                .help(format!("write it under `texts`, `{languages}`"))
+        })
     }
 
     /// What is wrong with a path that begins so: an unknown name, or a field that the name is known not to have.

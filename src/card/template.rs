@@ -243,6 +243,14 @@ impl Check<'_> {
                 self.faults.push(fault);
             }
         }
+        if name == "t" {
+            return match call.params.first() {
+                Some(Parameter::Literal(serde_json::Value::String(key))) => {
+                    self.faults.extend(self.names.text_fault(key))
+                }
+                _ => self.forbid("a text whose key is not written out", "write {{t \"company\"}}"),
+            };
+        }
         for parameter in &call.params {
             self.parameter(parameter, locals);
         }

@@ -11,7 +11,7 @@ fn names() -> Names {
 }
 
 fn renderer(language: &str) -> Renderer {
-    Renderer::new(&Locale { language: language.parse().unwrap(), region: Region::default() })
+    Renderer::new(&Locale { language: language.parse().unwrap(), region: Region::default(), texts: Default::default() })
 }
 
 fn filled(text: &str, crm: Value) -> String {

@@ -16,9 +16,11 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use settings::Texts;
+
 use super::yaml::{Document, Node};
 use super::{Environment, NamedSource, Origin, RuleSet, lint, schema};
-use crate::card::{CardTemplate, Names, Renderer};
+use crate::card::{CardTemplate, Locale, Names, Renderer};
 use crate::condition::Lists;
 use crate::event::Region;
 use crate::problem::{Code, Fault, Place, Problem};
@@ -47,16 +49,25 @@ pub(super) fn compile(
             problems.push(finding.problem);
         }
     }
-    let mut compiler = Compiler { documents, broken, root, environment, problems };
+    let mut compiler = Compiler { documents, broken, root, renderers: BTreeMap::new(), environment, problems };
     let (defaults, locale) = compiler.defaults();
-    let renderer = Arc::new(Renderer::new(&locale));
+    let texts = compiler.texts();
+    let place = entries(documents, "texts").first().map(|entry| entry.place.clone());
+    let renderer = compiler.renderer(&locale, &texts, place);
     let accounts = compiler.accounts();
     let lists = compiler.lists(defaults.region);
     let names: Vec<Arc<str>> = compiler.entries("sources").iter().map(|entry| Arc::from(entry.name)).collect();
     let sources = compiler.sources(&defaults, &names);
-    let known = known_names(&sources, &names);
+    let known = settings::with_texts(known_names(&sources, &names), &texts);
     let cards = compiler.cards(&known);
-    let rules = compiler.rules(&Known { lists: &lists, sources: &names, names: &known, cards: &cards });
+    let rules = compiler.rules(&Known {
+        lists: &lists,
+        sources: &names,
+        names: &known,
+        cards: &cards,
+        locale: &locale,
+        texts: &texts,
+    });
     let named: Vec<&str> = entries(documents, "accounts").iter().map(|entry| entry.name).collect();
     lint::accounts(documents, if named.is_empty() { &[DEFAULT_ACCOUNT] } else { &named }, problems);
     lint::unused(documents, &rules, &sources, problems);
@@ -129,6 +140,8 @@ struct Known<'a> {
     sources: &'a [Arc<str>],
     names: &'a Names,
     cards: &'a Cards,
+    locale: &'a Locale,
+    texts: &'a Texts,
 }
 
 struct Compiler<'a> {
@@ -136,6 +149,8 @@ struct Compiler<'a> {
     /// Document and pointer of every value that the schema refused.
     broken: Vec<(usize, String)>,
     root: &'a Path,
+    /// By language.
+    renderers: BTreeMap<String, Arc<Renderer>>,
     environment: &'a Environment<'a>,
     problems: &'a mut Vec<Problem>,
 }

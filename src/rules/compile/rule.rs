@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Compiler, Known};
-use crate::card::CardTemplate;
+use crate::card::{CardTemplate, Locale, Renderer};
 use crate::condition::When;
 use crate::problem::{Code, Place, did_you_mean};
 use crate::rules::yaml::{Document, Node};
@@ -76,8 +76,25 @@ impl Compiler<'_> {
             .map(|(position, _)| position)
             .collect();
         let name = node.child("name")?;
+        let renderer = self.language(document, node, known);
         let (place, name) = (document.place(&name.mark), name.text()?.into());
-        Some(Rule { name, place, when: when.ok()?, needs: needs?, card, card_sources })
+        Some(Rule { name, place, when: when.ok()?, needs: needs?, card, card_sources, renderer })
+    }
+
+    /// The renderer of the rule's own language, or that of the rule set.
+    fn language(&mut self, document: &Document, rule: &Node, known: &Known<'_>) -> Arc<Renderer> {
+        let Some((node, tag)) = rule.child("language").and_then(|node| Some((node, node.text()?))) else {
+            return self.renderer(known.locale, known.texts, None);
+        };
+        let place = document.place(&node.mark);
+        match tag.parse() {
+            Ok(language) => self.renderer(&Locale { language, ..known.locale.clone() }, known.texts, Some(place)),
+            Err(_) => {
+                let help = "languages are written as in BCP 47: tr, en, en-GB".to_owned();
+                self.problem(Code::WrongValue, place, format!("`{tag}` is not a language"), Some(help));
+                self.renderer(known.locale, known.texts, None)
+            }
+        }
     }
 
     fn needs(&mut self, document: &Document, rule: &Node, sources: &[Arc<str>]) -> Option<Vec<(usize, Need)>> {

@@ -1,9 +1,11 @@
 //! `defaults` and `accounts`: what holds for a whole rule set.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Compiler, duration};
-use crate::card::Locale;
+use crate::card::{Locale, Names, Renderer};
 use crate::event::Region;
 use crate::problem::{Code, Fault, Place, SECRET_HELP};
 use crate::rules::yaml::{Document, Node};
@@ -21,6 +23,17 @@ pub const DEFAULT_API: &str = "https://use.hipcall.com.tr/api/v3";
 
 /// What the phone system allows an account: 60 requests a minute.
 pub const DEFAULT_REQUESTS_PER_MINUTE: u32 = 60;
+
+/// Texts by language and key.
+pub(super) type Texts = BTreeMap<String, BTreeMap<String, String>>;
+
+/// The names with every text, and the languages in which each is missing.
+pub(super) fn with_texts(names: Names, texts: &Texts) -> Names {
+    texts.values().flat_map(BTreeMap::keys).fold(names, |names, key| {
+        let missing = texts.iter().filter(|(_, words)| !words.contains_key(key)).map(|(language, _)| language.clone());
+        names.text(key, missing.collect())
+    })
+}
 
 impl Compiler<'_> {
     pub(super) fn defaults(&mut self) -> (Defaults, Locale) {
@@ -75,7 +88,37 @@ impl Compiler<'_> {
             decide_within: time("decide_within", DEFAULT_DECIDE_WITHIN),
             send_within: time("send_within", DEFAULT_SEND_WITHIN),
         };
-        (defaults, Locale { language, region })
+        (defaults, Locale { language, region, texts: BTreeMap::new() })
+    }
+
+    /// The texts of all files, by language.
+    pub(super) fn texts(&mut self) -> Texts {
+        let mut texts = Texts::new();
+        for entry in super::entries(self.documents, "texts") {
+            let language = texts.entry(entry.name.to_owned()).or_default();
+            for (key, node) in entry.node.entries() {
+                if language.insert(key.name.clone(), node.text().unwrap_or_default().to_owned()).is_some() {
+                    let message = format!("the text `{}` is defined twice in `{}`", key.name, entry.name);
+                    let place = entry.document.place(&key.mark);
+                    self.problem(Code::DuplicateName, place, message, Some("keep one of the two".to_owned()));
+                }
+            }
+        }
+        texts
+    }
+
+    /// The renderer of a language, made once. A language without texts is told at `place`, unless there are none at all.
+    pub(super) fn renderer(&mut self, locale: &Locale, texts: &Texts, place: Option<Place>) -> Arc<Renderer> {
+        let tag = locale.language.to_string();
+        let primary = tag.split('-').next().unwrap_or_default();
+        let words = texts.get(&tag).or_else(|| texts.get(primary));
+        if let (None, Some(place), false) = (words, place, texts.is_empty()) {
+            let known: Vec<&str> = texts.keys().map(String::as_str).collect();
+            let help = format!("there are texts in `{}`", known.join("`, `"));
+            self.problem(Code::MissingText, place, format!("there are no texts in `{tag}`"), Some(help));
+        }
+        let locale = Locale { texts: words.cloned().unwrap_or_default(), ..locale.clone() };
+        Arc::clone(self.renderers.entry(tag).or_insert_with(|| Arc::new(Renderer::new(&locale))))
     }
 
     pub(super) fn accounts(&mut self) -> Vec<Account> {
