@@ -3,10 +3,12 @@
 //! One file a command. Results go to stdout, everything else to stderr. Exit codes: 0 fine; 1 rules or tests are wrong,
 //! or no card came out where one was asked for; 2 could not run.
 
+mod annotation;
 mod check;
 mod demo;
 mod explain;
 mod out;
+mod place;
 mod problems;
 mod schema;
 mod serve;
@@ -18,7 +20,7 @@ mod test;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 /// Puts a card on the agent's screen before hello: YAML rules decide which one.
 #[derive(Debug, Parser)]
@@ -45,15 +47,6 @@ enum Command {
     Demo(demo::Arguments),
     /// Print a JSON Schema
     Schema(schema::Arguments),
-}
-
-/// How results are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 /// How a command ended that could run.

@@ -24,10 +24,20 @@ macro_rules! codes {
             pub fn severity(self) -> Severity {
                 match self { $(Code::$name => Severity::$severity,)* }
             }
+
+            /// What is wrong, in a sentence.
+            pub fn title(self) -> &'static str {
+                match self { $(Code::$name => $title,)* }
+            }
+
+            /// A page for people who write rules: what is wrong, a wrong example, the right one, what to do. Markdown.
+            pub fn page(self) -> &'static str {
+                match self { $(Code::$name => include_str!(concat!("problem/codes/", $text, ".md")),)* }
+            }
         }
 
-        #[cfg(test)]
-        const ALL: &[Code] = &[$(Code::$name,)*];
+        /// Every code there is, in order.
+        pub const CODES: &[Code] = &[$(Code::$name,)*];
     };
 }
 
@@ -215,10 +225,10 @@ mod tests {
 
     #[test]
     fn no_two_kinds_of_mistake_share_a_code() {
-        let mut seen: Vec<&str> = ALL.iter().map(|code| code.as_str()).collect();
+        let mut seen: Vec<&str> = CODES.iter().map(|code| code.as_str()).collect();
         seen.sort_unstable();
         seen.dedup();
-        assert_eq!(seen.len(), ALL.len());
+        assert_eq!(seen.len(), CODES.len());
     }
 
     #[test]

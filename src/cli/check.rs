@@ -1,12 +1,15 @@
 //! `callcard check`: every problem of every file.
 
+mod sarif;
+
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::json;
 
-use super::{Ended, Format, out, problems, settings};
-use crate::problem::Problem;
+use super::out::{Colour, coloured};
+use super::{Ended, annotation, out, problems, settings};
+use crate::problem::{CODES, Problem, did_you_mean};
 use crate::rules::{Loaded, Secrets, load};
 
 #[derive(Debug, clap::Args)]
@@ -22,9 +25,28 @@ pub(super) struct Arguments {
     /// Look up `${…}`: a variable or file that does not exist is a problem
     #[arg(long)]
     env: bool,
+    /// Print a page about a code such as R012, with examples; checks nothing
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["paths", "format", "deny", "env"])]
+    explain: Option<String>,
+}
+
+/// How problems are printed.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For GitHub workflows: an annotation beside each line
+    Github,
+    /// For code scanning: SARIF 2.1.0
+    Sarif,
 }
 
 pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
+    if let Some(code) = &arguments.explain {
+        return explain(code);
+    }
     let given: Vec<&Path> = arguments.paths.iter().map(PathBuf::as_path).collect();
     let paths = if given.is_empty() { vec![rules] } else { given };
     let secrets = if arguments.env { Secrets::From(&settings::variable) } else { Secrets::Unset };
@@ -40,20 +62,40 @@ pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
         found.extend(problems);
     }
     match arguments.format {
+        Format::Text => print(&found),
         Format::Json => {
             let listed: Vec<_> = found.iter().map(Problem::to_json).collect();
             out::line(&serde_json::to_string_pretty(&json!({ "problems": listed }))?);
         }
-        Format::Text => {
-            for problem in &found {
-                out::line(&problems::shown(problem, out::has_colour()));
-                out::line("");
-            }
-            if let Some(count) = problems::counted(&found) {
-                out::line(&count);
-            }
-        }
+        Format::Github => found.iter().for_each(|problem| out::line(&annotation::of_problem(problem))),
+        Format::Sarif => out::line(&serde_json::to_string_pretty(&sarif::log(&found))?),
     }
     let fails = |problem: &Problem| problem.is_error() || arguments.deny.is_some();
     Ok(if found.iter().any(fails) { Ended::Wrong } else { Ended::Fine })
+}
+
+fn print(found: &[Problem]) {
+    for problem in found {
+        out::line(&problems::shown(problem, out::has_colour()));
+        out::line("");
+    }
+    if let Some(count) = problems::counted(found) {
+        out::line(&count);
+    }
+    if let Some(first) = found.first() {
+        out::line(&format!("`callcard check --explain {}` says more", first.code.as_str()));
+    }
+}
+
+/// Prints the page about a code, in whichever case it is typed.
+fn explain(text: &str) -> Result<Ended> {
+    let Some(code) = CODES.iter().find(|code| code.as_str().eq_ignore_ascii_case(text)) else {
+        let help = did_you_mean(text, CODES.iter().map(|code| code.as_str())).unwrap_or_default();
+        bail!("no code is named `{text}`: {help}");
+    };
+    let heading = format!("{} ({}): {}", code.as_str(), code.severity().as_str(), code.title());
+    out::line(&coloured(&heading, Colour::Bold));
+    out::line("");
+    out::line(code.page().trim_end());
+    Ok(Ended::Fine)
 }

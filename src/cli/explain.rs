@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Ended, Format, out, settings, shown};
+use super::{Ended, out, settings, shown};
 use crate::engine::{self, Explanation, Outcome};
 use crate::event::{Call, Event};
 use crate::rules::{DEFAULT_ACCOUNT, Loaded, RuleSet, Secrets, load, records_from_yaml};
@@ -29,6 +29,15 @@ pub(super) struct Arguments {
     /// How the explanation is printed
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+}
+
+/// How the explanation is printed.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
 }
 
 pub(super) fn run(arguments: &Arguments, path: &Path) -> Result<Ended> {

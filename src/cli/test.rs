@@ -2,6 +2,8 @@
 //!
 //! No network and no clock: sources are stubs, and time passes only where a stub says so, at no cost.
 
+mod junit;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -10,9 +12,10 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::out::{Colour, coloured};
-use super::{Ended, Format, out, settings, shown};
+use super::{Ended, annotation, out, settings, shown};
 use crate::engine::{self, Decision, Explanation, Outcome};
 use crate::event::Call;
+use crate::problem::Severity;
 use crate::rules::{Case, ExpectedCard, Loaded, RuleSet, Secrets, load};
 
 #[derive(Debug, clap::Args)]
@@ -27,6 +30,19 @@ pub(super) struct Arguments {
     format: Format,
 }
 
+/// How results are printed.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For CI servers: JUnit XML
+    Junit,
+    /// For GitHub workflows: an annotation beside each test that fails
+    Github,
+}
+
 /// When calls begin whose event and test do not say: a Monday noon in Istanbul.
 const STARTED_AT: Timestamp = Timestamp::constant(1_767_603_600, 0);
 
@@ -36,6 +52,17 @@ struct Ran {
     /// What is different from what was expected; empty where the test passed.
     differences: Vec<String>,
     explanation: Explanation,
+}
+
+impl Ran {
+    fn failed(&self) -> bool {
+        !self.differences.is_empty()
+    }
+
+    fn annotation(&self) -> String {
+        let title = format!("FAIL {}", self.case.name);
+        annotation::annotation(Severity::Error, &self.case.place, &title, &self.differences.join("\n"))
+    }
 }
 
 pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
@@ -55,9 +82,13 @@ pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
     if let (true, Some(filter)) = (ran.is_empty(), &arguments.filter) {
         bail!("no test has `{filter}` in its name");
     }
-    let failed = ran.iter().filter(|ran| !ran.differences.is_empty()).count();
+    let failed = ran.iter().filter(|ran| ran.failed()).count();
     match arguments.format {
         Format::Json => out::line(&serde_json::to_string_pretty(&report(&ran))?),
+        Format::Junit => out::line(&junit::xml(&ran)),
+        Format::Github => {
+            ran.iter().filter(|ran| ran.failed()).for_each(|ran| out::line(&ran.annotation()));
+        }
         Format::Text => {
             ran.iter().for_each(print);
             out::line("");
@@ -144,7 +175,7 @@ fn missing(expected: &[Value], rows: &[Value]) -> Vec<String> {
 }
 
 fn print(ran: &Ran) {
-    if ran.differences.is_empty() {
+    if !ran.failed() {
         out::line(&format!("{} {}", coloured("ok  ", Colour::Green), ran.case.name));
         return;
     }
@@ -172,13 +203,13 @@ fn report(ran: &[Ran]) -> Value {
                 "name": ran.case.name,
                 "path": ran.case.place.file.path,
                 "line": ran.case.place.line,
-                "passed": ran.differences.is_empty(),
+                "passed": !ran.failed(),
                 "differences": ran.differences,
                 "rule": ran.explanation.rule,
                 "card": ran.explanation.card,
             })
         })
         .collect();
-    let failed = ran.iter().filter(|ran| !ran.differences.is_empty()).count();
+    let failed = ran.iter().filter(|ran| ran.failed()).count();
     json!({ "passed": ran.len() - failed, "failed": failed, "tests": tests })
 }

@@ -33,7 +33,8 @@ fn check_shows_the_line_with_a_caret_the_code_and_help() {
         \u{20} |           ^^^^^^^\n\
         \u{20} |\n\
         \u{20} = help: did you mean `customer`?\n\n\
-        1 error\n";
+        1 error\n\
+        `callcard check --explain R021` says more\n";
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(1), expected, ""));
 }
 
@@ -48,7 +49,7 @@ fn text_and_json_tell_the_same_problems() {
         .map(|problem| format!("{}:{}:{}", problem["path"].as_str().unwrap(), problem["line"], problem["column"]))
         .collect();
     assert_eq!(places, expected);
-    assert!(text.stdout.ends_with(&format!("\n{} errors\n", problems.len())), "{}", text.stdout);
+    assert!(text.stdout.contains(&format!("\n{} errors\n", problems.len())), "{}", text.stdout);
 }
 
 #[test]
@@ -56,7 +57,7 @@ fn warnings_fail_a_check_only_where_they_are_denied() {
     let folder = check_case("source-unused");
     assert_eq!(run(&folder, &["check"]).code, Some(0));
     assert_eq!(run(&folder, &["check", "--deny", "warnings"]).code, Some(1));
-    assert!(run(&folder, &["check"]).stdout.ends_with("\n1 warning\n"));
+    assert!(run(&folder, &["check"]).stdout.contains("\n1 warning\n"));
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn check_takes_several_directories_and_single_files() {
     let ran = run(project(), &["check", one.to_str().unwrap(), two.to_str().unwrap()]);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
     assert!(ran.stdout.contains("[R022]") && ran.stdout.contains("[R021]"), "{}", ran.stdout);
-    assert!(ran.stdout.ends_with("\n1 error and 1 warning\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\n1 error and 1 warning\n"), "{}", ran.stdout);
 }
 
 #[test]
