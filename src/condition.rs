@@ -3,13 +3,24 @@
 //! A test looks at one [`Call`] and nothing else: it asks no source, reads no clock and knows no other rule. A test of
 //! something that the call does not have is false, so `not` of it is true.
 
+mod area;
+mod cell;
 mod compile;
+mod interval_set;
 mod number_set;
 mod pattern;
+mod space;
 
+pub use area::Bound;
+pub use cell::{Cell, Dimension};
 pub use compile::Lists;
-pub use number_set::{DIGITS_MAX, Interval, NumberSet};
+pub use interval_set::{Interval, IntervalSet};
+pub use number_set::{DIGITS_MAX, NumberSet, book, book_place};
 pub use pattern::{PatternError, parse as parse_pattern};
+pub use space::{
+    ACCOUNT, CALLEE_ID, CALLEE_KIND, CUSTOMER, DIRECTION, DIRECTIONS, EVENT, EVENTS, LINE_ID, LINE_NUMBER, Space, USER,
+    WEEK, direction_ordinal, event_ordinal,
+};
 
 use serde::Serialize;
 
@@ -96,16 +107,6 @@ impl When {
                 inner: condition.test.blocks().iter().map(|block| block.explain(call)).collect(),
             })
             .collect()
-    }
-
-    /// Whether any call with this event and direction could satisfy it; used to turn events away at the door.
-    pub fn can_want(&self, event: &EventKind, direction: Option<Direction>) -> bool {
-        self.conditions.iter().all(|condition| match &condition.test {
-            Test::Event(events) => events.contains(event),
-            Test::Direction(directions) => direction.is_some_and(|direction| directions.contains(&direction)),
-            Test::NotInternal => direction != Some(Direction::Internal),
-            _ => true,
-        })
     }
 }
 

@@ -92,7 +92,7 @@ pub async fn decide(rules: &RuleSet, call: &Call, deadline: Instant) -> Decision
 /// The rules whose `when` holds, up to the first one that needs nothing: it decides, whatever the sources say.
 fn matching<'a>(rules: &'a RuleSet, call: &Call) -> Vec<&'a Rule> {
     let mut matching = Vec::new();
-    for rule in rules.rules.iter().filter(|rule| rule.when.holds(call)) {
+    for rule in rules.matching(call) {
         matching.push(rule);
         if rule.needs.is_empty() {
             break;

@@ -9,6 +9,7 @@ mod dialled;
 mod field;
 mod kind;
 mod number;
+mod plan;
 mod region;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use serde_json::{Value, error::Category};
 pub use call::{Call, Callee, Line};
 pub use kind::Kind;
 pub use number::CustomerNumber;
+pub use plan::{EXTENSION_DIGITS_MAX, Plan, plans};
 pub use region::Region;
 
 /// The schema of what is read of a webhook, printed by `callcard schema event`.
@@ -100,10 +102,7 @@ fn call_id(payload: &Value) -> Result<CallId, Unreadable> {
 
 fn utc_without_offset(text: &str) -> Option<Timestamp> {
     // A bare date would parse as midnight: a call that began hours ago, whose card is then thrown away as too late.
-    if !text.contains(':') {
-        return None;
-    }
-    let started_at: civil::DateTime = text.parse().ok()?;
+    let started_at: civil::DateTime = text.contains(':').then_some(text)?.parse().ok()?;
     Some(started_at.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 

@@ -4,6 +4,7 @@
 //! without). Of each kind, numbers are ordered by length and then by value, so that `+90*` is one interval a length. It
 //! does not know what a number means or how a pattern is written.
 
+use super::interval_set::{Interval, IntervalSet};
 use crate::event::CustomerNumber;
 
 /// Digits of an international number without its plus: ITU-T E.164.
@@ -12,22 +13,95 @@ pub const DIGITS_MAX: usize = 15;
 /// One more than the greatest value that [`DIGITS_MAX`] digits can have.
 const VALUES: u64 = 1_000_000_000_000_000;
 
+/// What is added to the length of an international number, so that it comes behind all extensions.
+const PLUS: u64 = DIGITS_MAX as u64 + 1;
+
+/// One more than the greatest ordinal of a number that a set can hold.
+const NUMBERS_END: u64 = 2 * PLUS * VALUES;
+
+/// Stands where a call has no number.
+pub(super) const NO_NUMBER: u64 = NUMBERS_END;
+
+/// Stands for every number with more than [`DIGITS_MAX`] digits, which no pattern means.
+pub(super) const TOO_LONG: u64 = NUMBERS_END + 1;
+
 /// The ordinal of a number: kind, then length, then value.
 fn ordinal(plus: bool, length: usize, value: u64) -> u64 {
-    let kind = if plus { 16 } else { 0 };
+    let kind = if plus { PLUS } else { 0 };
     (kind + length as u64) * VALUES + value
 }
 
-/// Numbers of one kind and length, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Interval {
-    low: u64,
-    high: u64,
+/// The ordinal of `+905321234567` or `101`, as [`CustomerNumber`] gives them.
+fn ordinal_of(text: &str) -> u64 {
+    let (plus, digits) = match text.strip_prefix('+') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    match digits.parse() {
+        Ok(value) if digits.len() <= DIGITS_MAX => ordinal(plus, digits.len(), value),
+        _ => TOO_LONG,
+    }
+}
+
+/// The ordinal of a call's number, or what stands in for it.
+pub(super) fn ordinal_of_call(number: &CustomerNumber) -> u64 {
+    number.e164().or(number.digits()).map_or(NO_NUMBER, ordinal_of)
+}
+
+/// The text of an ordinal: `+905321234567` or `101`; nothing for what only stands in for a number.
+pub(super) fn text_of(ordinal: u64) -> Option<String> {
+    let (kind, value) = (ordinal / VALUES, ordinal % VALUES);
+    let (plus, length) = if kind < PLUS { ("", kind) } else { ("+", kind - PLUS) };
+    (ordinal < NUMBERS_END).then(|| format!("{plus}{value:0length$}", length = usize::try_from(length).unwrap_or(0)))
+}
+
+/// All international numbers, with those that are too long for a set.
+pub(super) fn international() -> IntervalSet {
+    IntervalSet::union([IntervalSet::range(PLUS * VALUES, NUMBERS_END - 1), IntervalSet::of([TOO_LONG])])
+}
+
+/// The place of an ordinal in the order of a telephone book, where `+90*` is one interval whatever the length.
+pub fn book_place(ordinal: u64) -> u64 {
+    book_places(Interval { low: ordinal, high: ordinal }).low
+}
+
+/// The places from the first to the last of numbers that have one length; what stands in for a number comes last.
+fn book_places(numbers: Interval) -> Interval {
+    let place = |ordinal: u64, free: u64| {
+        let kind = ordinal / VALUES;
+        let missing = u32::try_from(DIGITS_MAX as u64 - kind % PLUS).unwrap_or_default();
+        let scale = 10_u64.pow(missing);
+        // A complement also has ordinals that no number of this length has.
+        let value = (ordinal % VALUES).min(VALUES / scale - 1);
+        kind / PLUS * VALUES + value * scale + free * (scale - 1)
+    };
+    if numbers.low >= NUMBERS_END {
+        return Interval { low: u64::MAX, high: u64::MAX };
+    }
+    Interval { low: place(numbers.low, 0), high: place(numbers.high, 1) }
+}
+
+/// Intervals of a telephone book with all numbers of the set in them, and perhaps others of another length.
+pub fn book(ordinals: &IntervalSet) -> IntervalSet {
+    let mut places = Vec::new();
+    for interval in ordinals.intervals() {
+        let mut low = interval.low;
+        while low < NUMBERS_END && low <= interval.high {
+            // The last number of this kind and length.
+            let last = low / VALUES * VALUES + (VALUES - 1);
+            places.push(book_places(Interval { low, high: last.min(interval.high) }));
+            low = last + 1;
+        }
+        if interval.high >= NUMBERS_END {
+            places.push(book_places(Interval { low: NUMBERS_END, high: NUMBERS_END }));
+        }
+    }
+    IntervalSet::new(places)
 }
 
 impl Interval {
     /// All numbers of `length` digits (at most [`DIGITS_MAX`]) from `low` to `high`.
-    pub fn new(plus: bool, length: usize, low: u64, high: u64) -> Interval {
+    pub fn of_numbers(plus: bool, length: usize, low: u64, high: u64) -> Interval {
         Interval { low: ordinal(plus, length, low), high: ordinal(plus, length, high) }
     }
 }
@@ -35,52 +109,42 @@ impl Interval {
 /// A set of numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NumberSet {
-    /// Sorted, and no two touch.
-    intervals: Vec<Interval>,
+    ordinals: IntervalSet,
 }
 
 impl NumberSet {
     /// The set of these intervals, in any order.
-    pub fn from_intervals(mut intervals: Vec<Interval>) -> NumberSet {
-        intervals.sort_unstable();
-        let mut merged: Vec<Interval> = Vec::with_capacity(intervals.len());
-        for interval in intervals {
-            match merged.last_mut() {
-                Some(last) if interval.low <= last.high.saturating_add(1) => last.high = last.high.max(interval.high),
-                _ => merged.push(interval),
-            }
-        }
-        NumberSet { intervals: merged }
+    pub fn from_intervals(intervals: Vec<Interval>) -> NumberSet {
+        NumberSet { ordinals: IntervalSet::new(intervals) }
     }
 
     /// Every number there can be.
     pub fn every() -> NumberSet {
-        NumberSet { intervals: vec![Interval { low: 0, high: u64::MAX }] }
+        NumberSet { ordinals: IntervalSet::range(0, NUMBERS_END - 1) }
     }
 
     /// The numbers of all the sets.
     pub fn union(sets: impl IntoIterator<Item = NumberSet>) -> NumberSet {
-        NumberSet::from_intervals(sets.into_iter().flat_map(|set| set.intervals).collect())
+        NumberSet {
+            ordinals: IntervalSet::new(
+                sets.into_iter().flat_map(|set| set.ordinals.intervals().to_vec()).collect::<Vec<_>>(),
+            ),
+        }
+    }
+
+    /// The ordinals of its numbers.
+    pub(super) fn ordinals(&self) -> &IntervalSet {
+        &self.ordinals
     }
 
     /// Whether a call's number is in the set. A withheld or unreadable number is in none.
     pub fn contains(&self, number: &CustomerNumber) -> bool {
-        number.e164().or(number.digits()).is_some_and(|text| self.contains_text(text))
+        self.ordinals.contains(ordinal_of_call(number))
     }
 
     /// The same for `+905321234567` or `101`, as [`CustomerNumber`] gives them.
     pub fn contains_text(&self, text: &str) -> bool {
-        let (plus, digits) = match text.strip_prefix('+') {
-            Some(digits) => (true, digits),
-            None => (false, text),
-        };
-        if digits.is_empty() || digits.len() > DIGITS_MAX {
-            return false;
-        }
-        let Ok(value) = digits.parse::<u64>() else { return false };
-        let ordinal = ordinal(plus, digits.len(), value);
-        let behind = self.intervals.partition_point(|interval| interval.low <= ordinal);
-        behind.checked_sub(1).and_then(|at| self.intervals.get(at)).is_some_and(|interval| ordinal <= interval.high)
+        self.ordinals.contains(ordinal_of(text))
     }
 }
 
@@ -89,21 +153,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbouring_intervals_become_one() {
-        let one = |low, high| Interval::new(true, 3, low, high);
-        let set = NumberSet::from_intervals(vec![one(500, 599), one(100, 199), one(200, 300), one(550, 650)]);
-        assert_eq!(set, NumberSet::from_intervals(vec![one(100, 300), one(500, 650)]));
-        assert!(set.contains_text("+300") && !set.contains_text("+301") && !set.contains_text("300"));
-    }
-
-    #[test]
     fn a_set_answers_as_its_definition_does() {
         let set = NumberSet::from_intervals(
-            (0..100).map(|step| Interval::new(true, 4, step * 100 + 7, step * 100 + 20)).collect(),
+            (0..100).map(|step| Interval::of_numbers(true, 4, step * 100 + 7, step * 100 + 20)).collect(),
         );
         for value in 0..10_000_u64 {
             let expected = (7..=20).contains(&(value % 100));
             assert_eq!(set.contains_text(&format!("+{value:04}")), expected, "{value}");
         }
+    }
+
+    #[test]
+    fn a_prefix_is_one_interval_of_the_book_and_no_number_is_missing_in_it() {
+        let prefix = crate::condition::parse_pattern("+90*").unwrap();
+        assert_eq!(prefix.ordinals().intervals().len(), 14);
+        assert_eq!(book(prefix.ordinals()).intervals().len(), 1);
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut number = || {
+            let digits: String = (0..random.usize(1..=15)).map(|_| random.digit(10)).collect();
+            ordinal_of(&if random.bool() { format!("+{digits}") } else { digits })
+        };
+        for _ in 0..2_000 {
+            let (one, two, three) = (number(), number(), number());
+            let set = IntervalSet::range(one.min(two), one.max(two));
+            for set in [set.complement(), set] {
+                for value in [three, one, NO_NUMBER, TOO_LONG] {
+                    assert!(!set.contains(value) || book(&set).contains(book_place(value)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_is_its_ordinal_and_back() {
+        for text in ["+905321234567", "101", "007", "+1", "+999999999999999", "000001"] {
+            assert_eq!(text_of(ordinal_of(text)).as_deref(), Some(text));
+            assert!(NumberSet::every().contains_text(text));
+        }
+        assert_eq!(text_of(NO_NUMBER), None);
+        assert_eq!(text_of(TOO_LONG), None);
+        assert!(!NumberSet::every().contains_text("+1234567890123456"));
+        assert!(international().contains(ordinal_of("+1")) && international().contains(TOO_LONG));
+        assert!(!international().contains(ordinal_of("101")) && !international().contains(NO_NUMBER));
     }
 }

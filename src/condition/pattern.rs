@@ -3,7 +3,8 @@
 //! A pattern is not a regular expression: it is always a finite union of number intervals, so that sets can be compared
 //! and a rule that can never match can be proved to be one.
 
-use super::number_set::{DIGITS_MAX, Interval, NumberSet};
+use super::interval_set::Interval;
+use super::number_set::{DIGITS_MAX, NumberSet};
 
 /// Intervals that one pattern may need: `+90 5XX 123 XX X1` needs a thousand for each free digit before a fixed one.
 const INTERVALS_MAX: usize = 10_000;
@@ -65,7 +66,7 @@ fn range(low: &str, high: &str) -> Result<NumberSet, PatternError> {
     if low > high {
         return Err(PatternError::Range("the first end of a range must not be greater than the second"));
     }
-    Ok(NumberSet::from_intervals(vec![Interval::new(ends.0.plus, ends.0.digits.len(), low, high)]))
+    Ok(NumberSet::from_intervals(vec![Interval::of_numbers(ends.0.plus, ends.0.digits.len(), low, high)]))
 }
 
 fn single(text: &str) -> Result<NumberSet, PatternError> {
@@ -175,7 +176,7 @@ impl Positions {
         let scale = 10_u64.pow(u32::try_from(trailing + free).unwrap_or_default());
         Ok(heads
             .into_iter()
-            .map(|(low, high)| Interval::new(self.plus, length, low * scale, high * scale + (scale - 1)))
+            .map(|(low, high)| Interval::of_numbers(self.plus, length, low * scale, high * scale + (scale - 1)))
             .collect())
     }
 }

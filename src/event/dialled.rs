@@ -8,7 +8,7 @@ use rlibphonenumber::PHONE_NUMBER_UTIL;
 const TEXT_CHARACTERS_MAX: usize = 64;
 
 /// Longest extension or short code. From seven digits on, local numbers begin in most countries.
-pub(super) const EXTENSION_DIGITS_MAX: usize = 6;
+pub const EXTENSION_DIGITS_MAX: usize = 6;
 
 /// Digits that an international number has at least where only their count speaks for it: fewer may be national.
 pub(super) const INTERNATIONAL_DIGITS_MIN: usize = 11;

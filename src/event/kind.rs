@@ -43,6 +43,18 @@ impl Kind {
         Kind::Unknown,
     ];
 
+    /// The kinds that a number with a country code can be of.
+    pub const FULL: [Kind; 8] = [
+        Kind::Mobile,
+        Kind::Fixed,
+        Kind::MobileOrFixed,
+        Kind::TollFree,
+        Kind::Premium,
+        Kind::Voip,
+        Kind::Service,
+        Kind::Unknown,
+    ];
+
     /// The kind of that name; `None` for any name that rules cannot use.
     pub fn parse(name: &str) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.as_str() == name)

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use settings::Texts;
 
+use super::matcher::Matcher;
 use super::yaml::{Document, Node};
 use super::{Environment, NamedSource, Origin, RuleSet, lint, schema};
 use crate::card::{CardTemplate, Locale, Names, Renderer};
@@ -69,9 +70,11 @@ pub(super) fn compile(
         texts: &texts,
     });
     let named: Vec<&str> = entries(documents, "accounts").iter().map(|entry| entry.name).collect();
-    lint::accounts(documents, if named.is_empty() { &[DEFAULT_ACCOUNT] } else { &named }, problems);
+    let known: &[&str] = if named.is_empty() { &[DEFAULT_ACCOUNT] } else { &named };
+    lint::accounts(documents, known, problems);
     lint::unused(documents, &rules, &sources, problems);
-    RuleSet { revision: revision(documents), defaults, accounts, sources, rules: rules.into(), renderer }
+    let matcher = Arc::new(Matcher::new(known, &rules));
+    RuleSet { revision: revision(documents), defaults, accounts, sources, rules: rules.into(), matcher, renderer }
 }
 
 /// The names that every template knows, with their fields.

@@ -1,0 +1,116 @@
+//! A `when` as a set of calls: what proofs compare, and what the index of a rule set is made of.
+//!
+//! What can't be worked out, a CEL expression above all, is bounded from both sides: [`Bound::Above`] has every call for
+//! which the `when` may hold, [`Bound::Below`] only such for which it does. It asks about no call in particular.
+
+use super::cell::{Cell, both, complement};
+use super::interval_set::IntervalSet;
+use super::space::{
+    ACCOUNT, CALLEE_ID, CALLEE_KIND, COUNTRY, CUSTOMER, DIRECTION, EVENT, KIND, LINE_ID, LINE_NUMBER, Space, USER,
+    direction_ordinal, event_ordinal, id_ordinal, is_exact, kinds,
+};
+use super::{CustomerTest, Test, When};
+use crate::event::{Direction, Kind};
+
+/// From which side a set of calls is bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// At least the calls for which it holds.
+    Above,
+    /// At most those.
+    Below,
+}
+
+impl Bound {
+    fn opposite(self) -> Bound {
+        match self {
+            Bound::Above => Bound::Below,
+            Bound::Below => Bound::Above,
+        }
+    }
+
+    /// What stands for something that can't be worked out.
+    fn unknown(self) -> Vec<Cell> {
+        match self {
+            Bound::Above => vec![Cell::everything()],
+            Bound::Below => Vec::new(),
+        }
+    }
+}
+
+impl When {
+    /// The calls for which every condition holds.
+    pub fn area(&self, space: &Space, bound: Bound) -> Vec<Cell> {
+        let product = |cells: Vec<Cell>, condition: &super::Condition| both(&cells, &condition.test.area(space, bound));
+        let all = self.conditions.iter().try_fold(vec![Cell::everything()], product);
+        all.unwrap_or_else(|| bound.unknown())
+    }
+
+    /// The keys of the conditions, each with the calls for which it holds.
+    pub fn areas(&self, space: &Space, bound: Bound) -> Vec<(&'static str, Vec<Cell>)> {
+        self.conditions.iter().map(|condition| (condition.key, condition.test.area(space, bound))).collect()
+    }
+}
+
+impl Test {
+    fn area(&self, space: &Space, bound: Bound) -> Vec<Cell> {
+        let side = |dimension, set| Cell::side(dimension, set).into_iter().collect::<Vec<Cell>>();
+        let ids = |dimension, ids: &[i64]| match ids.iter().all(|id| is_exact(*id)) {
+            true => side(dimension, IntervalSet::of(ids.iter().map(|id| id_ordinal(Some(*id))))),
+            false => bound.unknown(),
+        };
+        match self {
+            Test::Account(names) => side(ACCOUNT, IntervalSet::of(names.iter().filter_map(|name| space.account(name)))),
+            Test::Event(events) => side(EVENT, IntervalSet::of(events.iter().map(event_ordinal))),
+            Test::Direction(directions) => {
+                let ordinals = directions.iter().map(|direction| direction_ordinal(Some(*direction)));
+                side(DIRECTION, IntervalSet::of(ordinals))
+            }
+            Test::NotInternal => {
+                let internal = IntervalSet::of([direction_ordinal(Some(Direction::Internal))]);
+                side(DIRECTION, internal.complement())
+            }
+            Test::Customer(test) => test.area(space).into_iter().collect(),
+            Test::Line { ids: line_ids, numbers } => {
+                let mut cells = side(LINE_NUMBER, numbers.ordinals().clone());
+                if !line_ids.is_empty() {
+                    cells.extend(ids(LINE_ID, line_ids));
+                }
+                cells
+            }
+            Test::Callee { kinds, ids: callee_ids } => {
+                let named = IntervalSet::of(kinds.iter().map(|kind| space.callee_kind(kind)));
+                let any = IntervalSet::of([0]).complement();
+                let of_kind = side(CALLEE_KIND, if kinds.is_empty() { any } else { named });
+                if callee_ids.is_empty() {
+                    return of_kind;
+                }
+                both(&of_kind, &ids(CALLEE_ID, callee_ids)).unwrap_or_else(|| bound.unknown())
+            }
+            Test::User(user_ids) => ids(USER, user_ids),
+            Test::Any(blocks) => blocks.iter().flat_map(|block| block.area(space, bound)).collect(),
+            Test::Not(block) => complement(&block.area(space, bound.opposite())).unwrap_or_else(|| bound.unknown()),
+        }
+    }
+}
+
+impl CustomerTest {
+    /// One cell, since a number that is in a list has just one ordinal; nothing where its parts share none.
+    fn area(&self, space: &Space) -> Option<Cell> {
+        let numbers = [&self.numbers, &self.lists].into_iter().flatten().map(|set| (CUSTOMER, set.ordinals().clone()));
+        let countries = self
+            .countries
+            .iter()
+            .map(|countries| (COUNTRY, IntervalSet::of(countries.iter().map(|country| space.country(country)))));
+        let asked = self.kinds.iter().map(|asked| {
+            let meant = [Kind::ALL.as_slice(), &Kind::FULL].concat();
+            (KIND, kinds(meant.into_iter().filter(|kind| asked.iter().any(|asked| kind.is(*asked)))))
+        });
+        let withheld = self.withheld.iter().map(|withheld| {
+            let is_withheld = kinds([Kind::Withheld]);
+            (KIND, if *withheld { is_withheld } else { is_withheld.complement() })
+        });
+        let mut sides = numbers.chain(countries).chain(asked).chain(withheld);
+        sides.try_fold(Cell::everything(), |cell, (dimension, set)| cell.with(dimension, &set))
+    }
+}
