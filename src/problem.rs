@@ -83,14 +83,17 @@ pub enum Severity {
     Error,
     /// The rules can take effect; a person should look.
     Warning,
+    /// Nothing is wrong; something that is good to know.
+    Note,
 }
 
 impl Severity {
-    /// `error` or `warning`.
+    /// `error`, `warning` or `note`.
     pub fn as_str(self) -> &'static str {
         match self {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Note => "note",
         }
     }
 }
@@ -135,9 +138,31 @@ pub struct Problem {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// The edit that does it, where there is exactly one.
+    pub fix: Option<Box<Fix>>,
+}
+
+/// An edit of the file that mends a problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// The bytes of the file that are replaced.
+    pub span: Range<usize>,
+    /// What takes their place: YAML as it is typed, quotes included.
+    pub replacement: String,
 }
 
 impl Problem {
+    /// A problem without help.
+    pub fn new(code: Code, place: Place, message: impl Into<String>) -> Problem {
+        Problem { code, place, message: message.into(), help: None, fix: None }
+    }
+
+    /// The same with help.
+    pub fn help(mut self, help: impl Into<String>) -> Problem {
+        self.help = Some(help.into());
+        self
+    }
+
     /// Whether it keeps the rules from taking effect.
     pub fn is_error(&self) -> bool {
         self.code.severity() == Severity::Error

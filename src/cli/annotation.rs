@@ -26,7 +26,15 @@ pub(super) fn annotation(severity: Severity, place: &Place, title: &str, text: &
     } else {
         properties.push_str(&format!(",col={column}"));
     }
-    format!("::{} {properties},title={}::{}", severity.as_str(), property(title), message(text))
+    format!("::{} {properties},title={}::{}", command(severity), property(title), message(text))
+}
+
+/// GitHub has its own word for a note.
+fn command(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "notice",
+        other => other.as_str(),
+    }
 }
 
 /// The path from the top of the repository, also where a step works in a directory below it.
@@ -47,6 +55,12 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_note_is_a_notice() {
+        let commands = [Severity::Error, Severity::Warning, Severity::Note].map(command);
+        assert_eq!(commands, ["error", "warning", "notice"]);
+    }
 
     #[test]
     fn what_would_end_a_message_or_a_property_is_escaped() {

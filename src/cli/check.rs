@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::out::{Colour, coloured};
 use super::{Ended, annotation, out, problems, settings};
-use crate::problem::{CODES, Problem, did_you_mean};
+use crate::problem::{CODES, Problem, Severity, did_you_mean};
 use crate::rules::{Loaded, Secrets, load};
 
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     /// How problems are printed
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Let warnings fail the check, too
+    /// Let warnings fail the check, too; notes never do
     #[arg(long, value_name = "WHAT", value_parser = ["warnings"])]
     deny: Option<String>,
     /// Look up `${…}`: a variable or file that does not exist is a problem
@@ -70,7 +70,11 @@ pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
         Format::Github => found.iter().for_each(|problem| out::line(&annotation::of_problem(problem))),
         Format::Sarif => out::line(&serde_json::to_string_pretty(&sarif::log(&found))?),
     }
-    let fails = |problem: &Problem| problem.is_error() || arguments.deny.is_some();
+    let fails = |problem: &Problem| match problem.code.severity() {
+        Severity::Error => true,
+        Severity::Warning => arguments.deny.is_some(),
+        Severity::Note => false,
+    };
     Ok(if found.iter().any(fails) { Ended::Wrong } else { Ended::Fine })
 }
 

@@ -10,6 +10,7 @@ pub(super) fn shown(problem: &Problem, colour: bool) -> String {
     let level = match problem.code.severity() {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
     };
     let title = level.primary_title(problem.message.as_str()).id(problem.code.as_str());
     let file = &problem.place.file;
@@ -36,19 +37,40 @@ fn first_line(text: &str, span: std::ops::Range<usize>) -> std::ops::Range<usize
     start..start + meant.get(..length).unwrap_or_default().trim_end().len()
 }
 
-/// `2 errors and 1 warning`; nothing where there is no problem.
+/// `2 errors, 1 warning and 3 notes`; nothing where there is no problem.
 pub(super) fn counted(problems: &[Problem]) -> Option<String> {
-    let errors = problems.iter().filter(|problem| problem.is_error()).count();
-    let warnings = problems.len() - errors;
-    match (errors, warnings) {
-        (0, 0) => None,
-        (errors, 0) => Some(count(errors, "error")),
-        (0, warnings) => Some(count(warnings, "warning")),
-        (errors, warnings) => Some(format!("{} and {}", count(errors, "error"), count(warnings, "warning"))),
-    }
+    let counts = [Severity::Error, Severity::Warning, Severity::Note].map(|severity| {
+        let found = problems.iter().filter(|problem| problem.code.severity() == severity).count();
+        (found > 0).then(|| count(found, severity.as_str()))
+    });
+    let (last, before) = counts.iter().flatten().collect::<Vec<_>>().split_last().map(|(last, before)| {
+        (last.to_string(), before.iter().map(|count| count.to_string()).collect::<Vec<_>>().join(", "))
+    })?;
+    Some(if before.is_empty() { last } else { format!("{before} and {last}") })
 }
 
 /// `1 rule`, `2 rules`.
 pub(super) fn count(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::problem::{Code, Place, SourceFile};
+
+    #[test]
+    fn problems_are_counted_by_how_bad_they_are() {
+        let file = Arc::new(SourceFile { path: "main.yaml".to_owned(), text: String::new() });
+        let of = |codes: &[Code]| {
+            let problems: Vec<Problem> =
+                codes.iter().map(|code| Problem::new(*code, Place::whole(&file), "")).collect();
+            counted(&problems)
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[Code::Unused]).as_deref(), Some("1 warning"));
+        assert_eq!(of(&[Code::Unused, Code::Link, Code::Link]).as_deref(), Some("2 errors and 1 warning"));
+    }
 }

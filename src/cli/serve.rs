@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::server::{Addresses, Server};
 use super::{Ended, out, settings};
-use crate::problem::Problem;
+use crate::problem::{Problem, Severity};
 use crate::rules::{Account, Live, Rejected, Secrets};
 use crate::source::Network;
 use crate::web::{Metrics, Reload};
@@ -146,7 +146,11 @@ impl Again {
 
 fn warn(warnings: &[Problem]) {
     for problem in warnings {
-        tracing::warn!(code = problem.code.as_str(), "{}", on_one_line(problem));
+        let code = problem.code.as_str();
+        match problem.code.severity() {
+            Severity::Note => tracing::info!(code, "{}", on_one_line(problem)),
+            _ => tracing::warn!(code, "{}", on_one_line(problem)),
+        }
     }
 }
 

@@ -99,7 +99,7 @@ fn case(
     problems: &mut Vec<Problem>,
 ) -> Option<Case> {
     let mut problem = |at: &Node, code: Code, message: String, help: Option<String>| {
-        problems.push(Problem { code, place: document.place(&at.mark), message, help });
+        problems.push(Problem { help, ..Problem::new(code, document.place(&at.mark), message) });
     };
     let name = node.child("name")?;
     let event_node = node.child("event")?;
@@ -230,12 +230,9 @@ pub fn records_from_yaml(path: &str, text: String, rules: &RuleSet) -> Result<Gi
     }
     let known = || rules.sources.iter().map(|source| source.name.as_ref());
     if let Some((key, _)) = document.root.entries().find(|(key, _)| known().all(|name| name != key.name)) {
-        return Err(Problem {
-            code: Code::UnknownName,
-            place: document.place(&key.mark),
-            message: format!("no source is named `{}`", key.name),
-            help: did_you_mean(&key.name, known().collect::<Vec<_>>()),
-        });
+        let message = format!("no source is named `{}`", key.name);
+        let help = did_you_mean(&key.name, known().collect::<Vec<_>>());
+        return Err(Problem { help, ..Problem::new(Code::UnknownName, document.place(&key.mark), message) });
     }
     Ok(given(&document.root.to_json()))
 }

@@ -165,7 +165,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn problem(&mut self, code: Code, place: Place, message: String, help: Option<String>) {
-        self.problems.push(Problem { code, place, message, help });
+        self.problems.push(Problem { help, ..Problem::new(code, place, message) });
     }
 
     /// Whether the schema refused the value itself or one around it: nothing more is told about what is in it.

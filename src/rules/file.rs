@@ -61,12 +61,8 @@ fn is_test(path: &Path) -> bool {
 
 fn directory_problem(path: &Path, message: String) -> Problem {
     let file = Arc::new(SourceFile { path: path.display().to_string(), text: String::new() });
-    Problem {
-        code: Code::Directory,
-        place: Place::whole(&file),
-        message,
-        help: Some("name the rule directory with --rules or CALLCARD_RULES".to_owned()),
-    }
+    Problem::new(Code::Directory, Place::whole(&file), message)
+        .help("name the rule directory with --rules or CALLCARD_RULES")
 }
 
 fn find(directory: &Path) -> Result<Vec<PathBuf>, String> {
@@ -101,11 +97,9 @@ fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), 
 
 fn read(path: &Path) -> Result<Arc<SourceFile>, Problem> {
     let shown = path.display().to_string();
-    let problem = |message: String, help: &str| Problem {
-        code: Code::File,
-        place: Place::whole(&Arc::new(SourceFile { path: shown.clone(), text: String::new() })),
-        message,
-        help: Some(help.to_owned()),
+    let problem = |message: String, help: &str| {
+        let file = Arc::new(SourceFile { path: shown.clone(), text: String::new() });
+        Problem::new(Code::File, Place::whole(&file), message).help(help)
     };
     let readable = "let the user that runs callcard read it, or take it out of the rule directory";
     let bytes =

@@ -30,8 +30,7 @@ pub(super) fn unused(documents: &[Document], rules: &[Rule], sources: &[NamedSou
     for (section, is_used) in [("sources", &asked as &dyn Fn(&str) -> bool), ("cards", &shown), ("lists", &named)] {
         for entry in entries(documents, section).into_iter().filter(|entry| !is_used(entry.name)) {
             let message = format!("`{}` under `{}` is never used", entry.name, entry.section);
-            let help = Some("use it in a rule or take it out".to_owned());
-            problems.push(Problem { code: Code::Unused, place: entry.place, message, help });
+            problems.push(Problem::new(Code::Unused, entry.place, message).help("use it in a rule or take it out"));
         }
     }
 }
@@ -45,7 +44,8 @@ pub(super) fn accounts(documents: &[Document], known: &[&str], problems: &mut Ve
             for (node, name) in named.into_iter().filter(|(_, name)| !known.contains(name)) {
                 let message = format!("no account is named `{name}`");
                 let help = did_you_mean(name, known.iter().copied());
-                problems.push(Problem { code: Code::UnknownName, place: document.place(&node.mark), message, help });
+                let place = document.place(&node.mark);
+                problems.push(Problem { help, ..Problem::new(Code::UnknownName, place, message) });
             }
         }
     }

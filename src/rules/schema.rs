@@ -69,7 +69,8 @@ impl Schema {
         let pointer = error.instance_path().as_str().to_owned();
         let Some(node) = document.root.at(&pointer) else { return };
         let mut add = |mark, pointer: String, code, message: String, help: Option<String>| {
-            findings.push(Finding { pointer, problem: Problem { code, place: document.place(mark), message, help } });
+            let problem = Problem { help, ..Problem::new(code, document.place(mark), message) };
+            findings.push(Finding { pointer, problem });
         };
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
@@ -236,15 +237,12 @@ fn quote_it(document: &Document, node: &Node, pointer: String) -> Vec<Finding> {
             }
             vec![Finding {
                 pointer,
-                problem: Problem {
-                    code: Code::QuoteIt,
-                    place: document.place(&node.mark),
-                    message: format!(
-                        "YAML reads `{typed}` as the number {}",
-                        plain(&node.to_json()).trim_end_matches(".0")
-                    ),
-                    help: Some(format!("write it in quotes: \"{typed}\"")),
-                },
+                problem: Problem::new(
+                    Code::QuoteIt,
+                    document.place(&node.mark),
+                    format!("YAML reads `{typed}` as the number {}", plain(&node.to_json()).trim_end_matches(".0")),
+                )
+                .help(format!("write it in quotes: \"{typed}\"")),
             }]
         }
         Kind::List(items) => items

@@ -152,16 +152,15 @@ fn syntax_problem(file: &Arc<SourceFile>, error: &serde_yaml::Error) -> Problem 
         _ => (format!("this is not YAML: {message}"), syntax_help(&file.text)),
     };
     match error {
-        serde_yaml::Error::DuplicateMappingKey { key, .. } => Problem {
-            code: Code::DuplicateKey,
-            place,
-            message: match key {
+        serde_yaml::Error::DuplicateMappingKey { key, .. } => {
+            let message = match key {
                 Some(key) => format!("the key `{key}` stands twice in one mapping"),
                 None => "a key stands twice in one mapping".to_owned(),
-            },
-            help: Some("keep one of the two; otherwise nobody can tell which one counts".to_owned()),
-        },
-        _ => Problem { code: Code::Syntax, place, message, help: Some(help) },
+            };
+            Problem::new(Code::DuplicateKey, place, message)
+                .help("keep one of the two; otherwise nobody can tell which one counts")
+        }
+        _ => Problem::new(Code::Syntax, place, message).help(help),
     }
 }
 

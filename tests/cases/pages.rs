@@ -84,7 +84,8 @@ fn every_code_has_a_page_that_opens_with_its_title() {
     for code in codes {
         let ran = page(&code);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{code}");
-        let opens = ["error", "warning"].iter().any(|level| ran.stdout.starts_with(&format!("{code} ({level}): ")));
+        let opens =
+            ["error", "warning", "note"].iter().any(|level| ran.stdout.starts_with(&format!("{code} ({level}): ")));
         assert!(opens, "{}", ran.stdout);
     }
 }
