@@ -7,6 +7,7 @@ mod annotation;
 mod check;
 mod demo;
 mod explain;
+mod init;
 mod out;
 mod place;
 mod problems;
@@ -45,6 +46,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Ring calls at a fake phone system, on loopback, with the shipped rules
     Demo(demo::Arguments),
+    /// Write a rule set to begin with: rules, tests, a pre-commit configuration and a CI workflow
+    Init(init::Arguments),
     /// Print a JSON Schema
     Schema(schema::Arguments),
 }
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => explain::run(&explain, &arguments.rules),
         Command::Serve(serve) => serve::run(&serve, arguments.rules),
         Command::Demo(demo) => demo::run(&demo, arguments.rules),
+        Command::Init(init) => init::run(&init),
         Command::Schema(schema) => schema::run(&schema),
     };
     match ended {

@@ -16,6 +16,7 @@ mod check;
 mod commands;
 mod demo;
 mod github;
+mod init;
 mod junit;
 mod pages;
 mod program;
