@@ -1,13 +1,14 @@
 //! The command line: the only place that wires the parts together, reads the clock and the environment, and prints.
 //!
-//! One file a command. Results go to stdout, everything else to stderr. Exit codes: 0 fine; 1 rules or tests are wrong,
-//! or no card came out where one was asked for; 2 could not run.
+//! One file a command. Results go to stdout, everything else to stderr.
 
 mod annotation;
 mod check;
+mod completions;
 mod demo;
 mod explain;
 mod init;
+mod man;
 mod out;
 mod place;
 mod problems;
@@ -23,9 +24,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// What the command line and its manual page end with.
+const EXIT_CODES: &str = "Exit codes: 0 fine; 1 rules or tests are wrong, or no card came out where one was asked for; \
+                          2 could not run.";
+
 /// Puts a card on the agent's screen before hello: YAML rules decide which one.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version, about, max_term_width = 100, after_long_help = EXIT_CODES)]
 struct Arguments {
     /// The rule directory
     #[arg(long, global = true, env = "CALLCARD_RULES", default_value = "rules", value_name = "DIR")]
@@ -50,6 +55,10 @@ enum Command {
     Init(init::Arguments),
     /// Print a JSON Schema
     Schema(schema::Arguments),
+    /// Print a script that completes commands and flags in a shell
+    Completions(completions::Arguments),
+    /// Print a manual page: of the program, or of one command
+    Man(man::Arguments),
 }
 
 /// How a command ended that could run.
@@ -74,6 +83,8 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo, arguments.rules),
         Command::Init(init) => init::run(&init),
         Command::Schema(schema) => schema::run(&schema),
+        Command::Completions(completions) => completions::run(&completions),
+        Command::Man(man) => man::run(&man),
     };
     match ended {
         Ok(Ended::Fine) => ExitCode::SUCCESS,

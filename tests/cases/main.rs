@@ -23,5 +23,6 @@ mod program;
 mod readme;
 mod sarif;
 mod schemas;
+mod shell;
 mod test_command;
 mod tidy;
