@@ -15,7 +15,7 @@ pub use area::Bound;
 pub use cell::{Cell, Dimension};
 pub use compile::Lists;
 pub use interval_set::{Interval, IntervalSet};
-pub use number_set::{DIGITS_MAX, NumberSet, book, book_place};
+pub use number_set::{DIGITS_MAX, NumberSet, book, book_place, international};
 pub use pattern::{PatternError, parse as parse_pattern};
 pub use space::{
     ACCOUNT, CALLEE_ID, CALLEE_KIND, CUSTOMER, DIRECTION, DIRECTIONS, EVENT, EVENTS, LINE_ID, LINE_NUMBER, Space, USER,
@@ -38,6 +38,8 @@ struct Condition {
     key: &'static str,
     /// What the rule asks for, as it was written.
     wanted: String,
+    /// Whether it holds though nobody wrote it.
+    implied: bool,
     test: Test,
 }
 
@@ -93,6 +95,11 @@ impl When {
     /// Whether every condition holds for the call.
     pub fn holds(&self, call: &Call) -> bool {
         self.conditions.iter().all(|condition| condition.test.holds(call))
+    }
+
+    /// Whether nobody wrote any condition.
+    pub fn is_empty(&self) -> bool {
+        self.conditions.iter().all(|condition| condition.implied)
     }
 
     /// Every condition with its answer, also those behind the first that does not hold.

@@ -72,6 +72,11 @@ codes! {
     CardRow = "R055" Error "A card row that the phone system would refuse.";
     MissingText = "R056" Error "A text that is missing, altogether or in a language.";
     NoRule = "R060" Error "The rule set has no rule.";
+    DeadRule = "R061" Warning "A rule that never decides, because rules before it decide all of its calls.";
+    ImpossibleRule = "R062" Warning "A rule that asks for what no call can have.";
+    CatchAll = "R063" Warning "A rule for every call that is not the last one.";
+    TwoEvents = "R064" Note "Rules of two events may both have a card for one call.";
+    NotProved = "R065" Note "Whether a rule can ever decide was not worked out.";
     TestEvent = "R070" Error "The event of a test can't be read.";
 }
 

@@ -5,10 +5,12 @@
 
 mod cases;
 mod compile;
+mod dead;
 mod file;
 mod index;
 mod lint;
 mod matcher;
+mod proof;
 mod reload;
 mod schema;
 mod secrets;
@@ -199,6 +201,8 @@ pub struct Environment<'a> {
     pub network: &'a Network,
     /// Which accounts count.
     pub accounts: Accounts,
+    /// Whether what can be proved about the rules is told, too. It takes seconds for very many rules.
+    pub proofs: bool,
 }
 
 /// Which accounts count.
@@ -231,6 +235,10 @@ pub fn load(path: &Path, environment: &Environment<'_>) -> Loaded {
     if unread > 0 {
         // What a file that can't be read defines is not known: only the file is told, not every name that may be in it.
         problems.retain(|problem| !matches!(problem.code, Code::UnknownName | Code::TemplateName | Code::NoRule));
+    }
+    if environment.proofs && !problems.iter().any(Problem::is_error) {
+        let space = compiled.matcher.space();
+        problems.extend(dead::problems(&directory.rules, &compiled.rules, space, compiled.sources.len()));
     }
     let known: Vec<&str> = compiled.rules.iter().map(|rule| rule.name.as_ref()).collect();
     let cases = cases::read(&directory.tests, root, &known, &compiled, &mut problems);

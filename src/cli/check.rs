@@ -10,7 +10,7 @@ use serde_json::json;
 use super::out::{Colour, coloured};
 use super::{Ended, annotation, out, problems, settings};
 use crate::problem::{CODES, Problem, Severity, did_you_mean};
-use crate::rules::{Loaded, Secrets, load};
+use crate::rules::{Environment, Loaded, Secrets, load};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -53,7 +53,8 @@ pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
     let network = settings::network()?;
     let mut found: Vec<Problem> = Vec::new();
     for path in &paths {
-        let Loaded { rules, cases, problems, .. } = load(path, &settings::environment(secrets, &network, None));
+        let environment = Environment { proofs: true, ..settings::environment(secrets, &network, None) };
+        let Loaded { rules, cases, problems, .. } = load(path, &environment);
         if let (Format::Text, true, Some(rules)) = (arguments.format, problems.is_empty(), rules) {
             let counts = [(rules.rules.len(), "rule"), (rules.sources.len(), "source"), (cases.len(), "test")];
             let counts = counts.map(|(count, noun)| problems::count(count, noun)).join(", ");

@@ -97,7 +97,12 @@ impl Demo {
         network: &'a Network,
         account: &Account,
     ) -> Environment<'a> {
-        Environment { secrets: Secrets::From(secrets), network, accounts: Accounts::Instead(account.clone()) }
+        Environment {
+            secrets: Secrets::From(secrets),
+            network,
+            accounts: Accounts::Instead(account.clone()),
+            proofs: false,
+        }
     }
 
     async fn ring_and_show(self: Arc<Self>, arguments: &Arguments, server: &Server) -> Result<Ended> {

@@ -24,7 +24,7 @@ pub(super) fn network() -> Result<Network> {
 
 /// What rules are compiled with.
 pub(super) fn environment<'a>(secrets: Secrets<'a>, network: &'a Network, account: Option<Account>) -> Environment<'a> {
-    Environment { secrets, network, accounts: Accounts::Written(account) }
+    Environment { secrets, network, accounts: Accounts::Written(account), proofs: false }
 }
 
 /// The clock and the chance of a real run.

@@ -29,7 +29,7 @@ impl Bound {
         }
     }
 
-    /// What stands for something that can't be worked out.
+    /// What stands for something that nobody can tell from the call alone.
     fn unknown(self) -> Vec<Cell> {
         match self {
             Bound::Above => vec![Cell::everything()],
@@ -39,27 +39,28 @@ impl Bound {
 }
 
 impl When {
-    /// The calls for which every condition holds.
-    pub fn area(&self, space: &Space, bound: Bound) -> Vec<Cell> {
-        let product = |cells: Vec<Cell>, condition: &super::Condition| both(&cells, &condition.test.area(space, bound));
-        let all = self.conditions.iter().try_fold(vec![Cell::everything()], product);
-        all.unwrap_or_else(|| bound.unknown())
+    /// The calls for which every condition holds; `None` where they take too many cells.
+    pub fn area(&self, space: &Space, bound: Bound) -> Option<Vec<Cell>> {
+        let conditions = self.conditions.iter();
+        let mut areas = conditions.map(|condition| condition.test.area(space, bound));
+        areas.try_fold(vec![Cell::everything()], |cells, area| both(&cells, &area?))
     }
 
-    /// The keys of the conditions, each with the calls for which it holds.
-    pub fn areas(&self, space: &Space, bound: Bound) -> Vec<(&'static str, Vec<Cell>)> {
-        self.conditions.iter().map(|condition| (condition.key, condition.test.area(space, bound))).collect()
+    /// The keys of the conditions, each with the calls for which it may hold. Those that take too many cells are left out.
+    pub fn areas(&self, space: &Space) -> Vec<(&'static str, Vec<Cell>)> {
+        let conditions = self.conditions.iter();
+        conditions.filter_map(|condition| Some((condition.key, condition.test.area(space, Bound::Above)?))).collect()
     }
 }
 
 impl Test {
-    fn area(&self, space: &Space, bound: Bound) -> Vec<Cell> {
+    fn area(&self, space: &Space, bound: Bound) -> Option<Vec<Cell>> {
         let side = |dimension, set| Cell::side(dimension, set).into_iter().collect::<Vec<Cell>>();
         let ids = |dimension, ids: &[i64]| match ids.iter().all(|id| is_exact(*id)) {
             true => side(dimension, IntervalSet::of(ids.iter().map(|id| id_ordinal(Some(*id))))),
             false => bound.unknown(),
         };
-        match self {
+        let cells = match self {
             Test::Account(names) => side(ACCOUNT, IntervalSet::of(names.iter().filter_map(|name| space.account(name)))),
             Test::Event(events) => side(EVENT, IntervalSet::of(events.iter().map(event_ordinal))),
             Test::Direction(directions) => {
@@ -82,15 +83,16 @@ impl Test {
                 let named = IntervalSet::of(kinds.iter().map(|kind| space.callee_kind(kind)));
                 let any = IntervalSet::of([0]).complement();
                 let of_kind = side(CALLEE_KIND, if kinds.is_empty() { any } else { named });
-                if callee_ids.is_empty() {
-                    return of_kind;
-                }
-                both(&of_kind, &ids(CALLEE_ID, callee_ids)).unwrap_or_else(|| bound.unknown())
+                if callee_ids.is_empty() { of_kind } else { both(&of_kind, &ids(CALLEE_ID, callee_ids))? }
             }
             Test::User(user_ids) => ids(USER, user_ids),
-            Test::Any(blocks) => blocks.iter().flat_map(|block| block.area(space, bound)).collect(),
-            Test::Not(block) => complement(&block.area(space, bound.opposite())).unwrap_or_else(|| bound.unknown()),
-        }
+            Test::Any(blocks) => {
+                let areas: Option<Vec<Vec<Cell>>> = blocks.iter().map(|block| block.area(space, bound)).collect();
+                areas?.concat()
+            }
+            Test::Not(block) => complement(&block.area(space, bound.opposite())?)?,
+        };
+        Some(cells)
     }
 }
 

@@ -77,6 +77,7 @@ impl When {
             let implied = Condition {
                 key: "event",
                 wanted: "call_init, unless given".to_owned(),
+                implied: true,
                 test: Test::Event(vec![EventKind::CallInit]),
             };
             compiled.conditions.insert(0, implied);
@@ -85,6 +86,7 @@ impl When {
             let implied = Condition {
                 key: "direction",
                 wanted: "not internal, unless given".to_owned(),
+                implied: true,
                 test: Test::NotInternal,
             };
             compiled.conditions.insert(0, implied);
@@ -140,7 +142,7 @@ fn block(keys: &Map<String, Value>, pointer: &str, lists: &Lists, faults: &mut V
             },
             _ => continue,
         };
-        conditions.push(Condition { key, wanted: written(value), test });
+        conditions.push(Condition { key, wanted: written(value), implied: false, test });
     }
     When { conditions }
 }

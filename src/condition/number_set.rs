@@ -56,7 +56,7 @@ pub(super) fn text_of(ordinal: u64) -> Option<String> {
 }
 
 /// All international numbers, with those that are too long for a set.
-pub(super) fn international() -> IntervalSet {
+pub fn international() -> IntervalSet {
     IntervalSet::union([IntervalSet::range(PLUS * VALUES, NUMBERS_END - 1), IntervalSet::of([TOO_LONG])])
 }
 

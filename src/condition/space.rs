@@ -134,8 +134,7 @@ impl Space {
         let none = || IntervalSet::of([NO_NUMBER]);
         let (known, internal) =
             (IntervalSet::range(0, 1), IntervalSet::of([direction_ordinal(Some(Direction::Internal))]));
-        let lines =
-            IntervalSet::union([extensions(), IntervalSet::union(all_plans()), IntervalSet::of([NO_NUMBER, TOO_LONG])]);
+        let lines = IntervalSet::union([extensions(), IntervalSet::union(all_plans()), IntervalSet::of([NO_NUMBER])]);
         let mut directed = vec![product([
             (DIRECTION, IntervalSet::of([direction_ordinal(None)])),
             (CUSTOMER, none()),
@@ -169,12 +168,10 @@ impl Space {
         }
         let hidden = cell(IntervalSet::of([NO_NUMBER]), kinds([Kind::Withheld, Kind::Unknown]), nowhere());
         let inside = cell(extensions(), kinds([Kind::Extension]), nowhere());
-        let anywhere = IntervalSet::of(self.countries.values().copied().chain([0]));
-        let long = cell(IntervalSet::of([TOO_LONG]), full(), anywhere);
         let planned = groups
             .into_iter()
             .map(|(countries, numbers)| cell(IntervalSet::union(numbers), full(), IntervalSet::of(countries)));
-        [hidden, inside, long].into_iter().chain(planned).flatten().collect()
+        [hidden, inside].into_iter().chain(planned).flatten().collect()
     }
 }
 
@@ -206,16 +203,16 @@ fn product(sides: impl IntoIterator<Item = (Dimension, IntervalSet)>) -> Option<
 fn all_plans() -> impl Iterator<Item = IntervalSet> {
     plans().iter().map(|plan| {
         let code_digits = plan.code.to_string().len();
-        let lengths = plan.lengths.iter().filter(|length| code_digits + **length <= DIGITS_MAX);
-        IntervalSet::new(
-            lengths
-                .map(|length| {
-                    let scale = 10_u64.pow(u32::try_from(*length).unwrap_or_default());
-                    let low = plan.code * scale;
-                    Interval::of_numbers(true, code_digits + length, low, low + (scale - 1))
-                })
-                .collect(),
-        )
+        let of_length = |length: &usize| {
+            let digits = code_digits + length;
+            if digits > DIGITS_MAX {
+                return Interval { low: TOO_LONG, high: TOO_LONG };
+            }
+            let scale = 10_u64.pow(u32::try_from(*length).unwrap_or_default());
+            let low = plan.code * scale;
+            Interval::of_numbers(true, digits, low, low + (scale - 1))
+        };
+        IntervalSet::new(plan.lengths.iter().map(of_length).collect())
     })
 }
 

@@ -20,7 +20,8 @@ fn rules(text: &str) -> RuleSet {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("a.yaml"), format!("version: 1\n{SOURCES}{text}")).unwrap();
     let network = Network::new().unwrap();
-    let environment = Environment { secrets: Secrets::Unset, network: &network, accounts: Accounts::Written(None) };
+    let environment =
+        Environment { secrets: Secrets::Unset, network: &network, accounts: Accounts::Written(None), proofs: false };
     let Loaded { rules, problems, .. } = load(Path::new(directory.path()), &environment);
     rules.unwrap_or_else(|| panic!("{problems:#?}"))
 }

@@ -23,13 +23,16 @@ impl Matcher {
         let space = Space::new(accounts, rules.iter().map(|rule| &rule.when));
         let mut cells = Vec::with_capacity(rules.len());
         for (position, rule) in (0..).zip(rules) {
-            let mut area = rule.when.area(&space, Bound::Above);
-            if area.len() > CELLS_MAX {
-                area = vec![Cell::everything()];
-            }
+            let area = rule.when.area(&space, Bound::Above).filter(|cells| cells.len() <= CELLS_MAX);
+            let area = area.unwrap_or_else(|| vec![Cell::everything()]);
             cells.extend(area.into_iter().map(|cell| (position, cell)));
         }
         Matcher { index: Index::new(&cells), space }
+    }
+
+    /// The space in which the rules are compared.
+    pub fn space(&self) -> &Space {
+        &self.space
     }
 
     /// The positions of the rules that the call may match, in order.

@@ -1,0 +1,161 @@
+//! What proofs say about rules, told as problems: rules that never decide, rules that no call satisfies, a rule for every
+//! call with others behind it, and rules of two events that may meet in one call.
+//!
+//! It asks the prover about rules without any error, and knows where each is written.
+
+use std::sync::Arc;
+
+use super::Rule;
+use super::proof::{Prover, Verdict};
+use super::yaml::{Document, Node};
+use crate::condition::{CALLEE_ID, CALLEE_KIND, Cell, EVENT, IntervalSet, Space, USER, WEEK, event_ordinal};
+use crate::event::EventKind;
+use crate::problem::{Code, Place, Problem};
+
+/// Names of covering rules that a message lists.
+const NAMES_MAX: usize = 5;
+
+/// Pairs of rules of two events that are compared.
+const PAIRS_MAX: usize = 10_000;
+
+/// Everything that can be proved of the rules. `sources` is how many there are.
+pub(super) fn problems(documents: &[Document], rules: &[Rule], space: &Space, sources: usize) -> Vec<Problem> {
+    let prover = Prover::new(rules, space, sources);
+    let mut found = Vec::new();
+    let mut given_up: Vec<&Rule> = Vec::new();
+    let mut covered_by: Vec<Option<usize>> = Vec::with_capacity(rules.len());
+    for (position, rule) in rules.iter().enumerate() {
+        let verdict = prover.verdict(position);
+        covered_by.push(match &verdict {
+            Verdict::Covered(covering) if covering.len() == 1 => covering.first().copied(),
+            _ => None,
+        });
+        match verdict {
+            Verdict::Alive(_) => {}
+            Verdict::Unknown => given_up.push(rule),
+            Verdict::Impossible => found.push(impossible(documents, position, rule, &prover.contradiction(rule))),
+            Verdict::Covered(covering) => found.push(covered(rules, rule, &covering)),
+        }
+    }
+    found.extend(catch_alls(rules, &covered_by));
+    found.extend(two_events(rules, &prover));
+    if let Some(first) = given_up.first() {
+        let message = match given_up.len() {
+            1 => format!("whether `{}` can ever decide was not worked out: that takes too many steps", first.name),
+            more => format!("whether `{}` and {} more can ever decide was not worked out", first.name, more - 1),
+        };
+        let help = "`callcard test --coverage` shows whether a test reaches it";
+        found.push(Problem::new(Code::NotProved, first.place.clone(), message).help(help));
+    }
+    found
+}
+
+/// A rule behind others that decide all of its calls.
+fn covered(rules: &[Rule], rule: &Rule, covering: &[usize]) -> Problem {
+    let names: Vec<String> = covering
+        .iter()
+        .take(NAMES_MAX)
+        .filter_map(|at| rules.get(*at))
+        .map(|rule| format!("`{}` ({}:{})", rule.name, rule.place.file.path, rule.place.line))
+        .collect();
+    let more = covering.len().saturating_sub(NAMES_MAX);
+    let names = match more {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    };
+    let verb = if covering.len() == 1 { "decides" } else { "together decide" };
+    let message = format!("`{}` never decides: {names} before it {verb} every call it is about", rule.name);
+    Problem::new(Code::DeadRule, rule.place.clone(), message)
+        .help("the first rule that holds decides: put it before them, or make them ask for more")
+}
+
+/// A rule whose own parts exclude each other.
+fn impossible(documents: &[Document], position: usize, rule: &Rule, keys: &[&'static str]) -> Problem {
+    let node = documents
+        .iter()
+        .flat_map(|document| {
+            let rules = document.root.child("rules").map(Node::items).unwrap_or_default();
+            rules.iter().map(move |node| (document, node))
+        })
+        .nth(position);
+    let place = node.and_then(|(document, node)| key_place(document, node, keys)).unwrap_or_else(|| rule.place.clone());
+    let message = match keys {
+        [one] => format!("no call can have what `{one}` of `{}` asks for", rule.name),
+        [one, two] => format!("`{one}` and `{two}` of `{}` exclude each other: no call can have both", rule.name),
+        _ => format!("no call can have everything that `{}` asks for", rule.name),
+    };
+    let help = match keys {
+        _ if keys.contains(&"needs") => {
+            "a caller without a full number is looked up nowhere: every source then has `none`"
+        }
+        _ => "in a `when` every key must hold; to let one of several be enough, use a list or `any`",
+    };
+    Problem::new(Code::ImpossibleRule, place, message).help(help)
+}
+
+/// The last of the keys that is written in the rule: the one that excludes those before it.
+fn key_place(document: &Document, rule: &Node, keys: &[&str]) -> Option<Place> {
+    let key = |key: &&str| match *key {
+        "needs" => rule.key("needs"),
+        key => rule.child("when").and_then(|when| when.key(key)),
+    };
+    keys.iter().rev().find_map(key).map(|key| document.place(&key.mark))
+}
+
+/// Rules that alone decide every call of later ones without asking for anything.
+fn catch_alls(rules: &[Rule], covered_by: &[Option<usize>]) -> Vec<Problem> {
+    let asks_nothing = |rule: &Rule| rule.needs.is_empty() && rule.when.is_empty();
+    let catch_all = |(position, rule): (usize, &Rule)| {
+        let behind = covered_by.iter().filter(|covering| **covering == Some(position)).count();
+        let rest = rules.len() - position - 1;
+        let message = match (behind, rest) {
+            (1, _) => format!("`{}` is for every call, so that one rule after it never decides", rule.name),
+            (behind, rest) if behind == rest => {
+                format!("`{}` is for every call, so that none of the {rest} rules after it ever decides", rule.name)
+            }
+            _ => format!("`{}` is for every call, so that {behind} of the rules after it never decide", rule.name),
+        };
+        Problem::new(Code::CatchAll, rule.place.clone(), message).help("put it last")
+    };
+    let has_dead = |(position, rule): &(usize, &Rule)| asks_nothing(rule) && covered_by.contains(&Some(*position));
+    rules.iter().enumerate().filter(has_dead).map(catch_all).collect()
+}
+
+/// A rule of `call_bridged` beside one of `call_init` that may both have a card for one call.
+fn two_events(rules: &[Rule], prover: &Prover<'_>) -> Option<Problem> {
+    let of = |event: &EventKind| -> Vec<(&Rule, Vec<Cell>)> {
+        let at = IntervalSet::of([event_ordinal(event)]);
+        let about = |rule: &Rule| {
+            let area = prover.area(rule).unwrap_or_default();
+            let cells: Vec<Cell> = area.iter().filter_map(|cell| cell.with(EVENT, &at)).collect();
+            cells.into_iter().map(whole_call).collect::<Vec<Cell>>()
+        };
+        let with_card = rules.iter().filter(|rule| rule.card.is_some());
+        with_card.map(|rule| (rule, about(rule))).filter(|(_, cells)| !cells.is_empty()).collect()
+    };
+    let bridged = of(&EventKind::CallBridged);
+    if bridged.is_empty() {
+        return None;
+    }
+    let first = of(&EventKind::CallInit);
+    let pairs = bridged.iter().flat_map(|late| first.iter().map(move |early| (early, late))).take(PAIRS_MAX);
+    let meet = |one: &[Cell], two: &[Cell]| one.iter().any(|one| two.iter().any(|two| one.intersection(two).is_some()));
+    let ((early, _), (late, _)) = pairs.into_iter().find(|((_, one), (_, two))| meet(one, two))?;
+    let message = if Arc::ptr_eq(&early.name, &late.name) {
+        format!("`{}` decides at call_init and at call_bridged", late.name)
+    } else {
+        format!(
+            "one call may have a card from `{}` at call_init and one from `{}` at call_bridged",
+            early.name, late.name
+        )
+    };
+    let help = "a call gets one card: that of the first event whose decision is a card; what comes later is not sent";
+    Some(Problem::new(Code::TwoEvents, late.place.clone(), message).help(help))
+}
+
+/// What is the same at every event of a call: not who answers, and not what a source says by then.
+fn whole_call(cell: Cell) -> Cell {
+    let lasts = |dimension| dimension <= WEEK && ![EVENT, CALLEE_KIND, CALLEE_ID, USER].contains(&dimension);
+    let sides = cell.sides().iter().filter(|(dimension, _)| lasts(*dimension));
+    sides.fold(Cell::everything(), |kept, (dimension, set)| kept.with(*dimension, set).unwrap_or(kept))
+}

@@ -1,0 +1,250 @@
+//! Proofs about the rules of a set, over every call that there can be: which rules can never decide, and why.
+//!
+//! A rule is dead where the rules before it decide all of its calls. Rules are unions of cells, so that is settled call by
+//! call: a call that no earlier rule covers proves the rule alive; otherwise the cell that covers it is taken away, until no
+//! call is left. A `when` that can't be worked out, because of an expression, is never a cover; what is called dead never
+//! fires. It reads no file and prints nothing.
+
+use std::cell::Cell as Counter;
+use std::collections::BTreeSet;
+
+use super::index::Index;
+use super::{Need, Rule};
+use crate::condition::{Bound, CALLEE_ID, CUSTOMER, Cell, Dimension, IntervalSet, LINE_ID, Space, USER, international};
+
+/// Calls that are looked at for one rule before it is given up. A rule that others cover piece by piece needs as many as
+/// there are pieces.
+const STEPS_FOR_A_RULE_MAX: usize = 200_000;
+
+/// The same for a whole rule set, so that `check` ends.
+const STEPS_MAX: usize = 3_000_000;
+
+/// Rules among which those are sought without which others still cover a dead one; of more, all are named.
+const COVERING_REDUCED_MAX: usize = 32;
+
+/// What a source can have said: nothing found, one record, several, or that it failed.
+const OUTCOMES: [Option<usize>; 4] = [Some(0), Some(1), Some(2), None];
+
+/// What is known of a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// It decides this call and perhaps others in the cell: no earlier rule covers it. Where it holds an expression, only
+    /// if that is true.
+    Alive(Witness),
+    /// No call has all of what it asks for.
+    Impossible,
+    /// These rules, by position, decide all of its calls.
+    Covered(Vec<usize>),
+    /// It was given up.
+    Unknown,
+}
+
+/// Calls that only this rule can decide.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Witness {
+    /// Calls around the one that was found.
+    pub cell: Cell,
+    /// The position of the first dimension of a source.
+    pub sources: Dimension,
+}
+
+/// The rules of a set as unions of cells.
+#[derive(Debug)]
+pub struct Prover<'a> {
+    rules: &'a [Rule],
+    space: &'a Space,
+    universe: Vec<Cell>,
+    /// Cells for which a rule surely decides, with the rule's position, in order.
+    covers: Vec<(u32, Cell)>,
+    index: Index,
+    steps_left: Counter<usize>,
+}
+
+impl<'a> Prover<'a> {
+    /// A prover for the rules of a set with so many sources.
+    pub fn new(rules: &'a [Rule], space: &'a Space, sources: usize) -> Prover<'a> {
+        let mut covers = Vec::with_capacity(rules.len());
+        for (position, rule) in (0..).zip(rules) {
+            let needs = needs(rule, space);
+            let cells = rule.when.area(space, Bound::Below).unwrap_or_default();
+            covers.extend(cells.iter().filter_map(|cell| Some((position, cell.intersection(needs.as_ref()?)?))));
+        }
+        let numbered: Vec<(u32, Cell)> = (0..).zip(covers.iter().map(|(_, cell)| cell.clone())).collect();
+        Prover {
+            rules,
+            space,
+            universe: universe(space, sources),
+            index: Index::new(&numbered),
+            covers,
+            steps_left: Counter::new(STEPS_MAX),
+        }
+    }
+
+    /// What is known of the rule at a position.
+    pub fn verdict(&self, position: usize) -> Verdict {
+        let Some(area) = self.rules.get(position).and_then(|rule| self.area(rule)) else { return Verdict::Unknown };
+        let mut covering = BTreeSet::new();
+        let mut steps_left = STEPS_FOR_A_RULE_MAX;
+        let mut is_possible = false;
+        for all in &self.universe {
+            let mut left: Vec<Cell> = area.iter().filter_map(|cell| cell.intersection(all)).collect();
+            is_possible |= !left.is_empty();
+            while let Some(cell) = left.pop() {
+                match self.cover(&cell, position, &mut steps_left) {
+                    Cover::By(rule, cover) => {
+                        covering.insert(rule);
+                        left.extend(cell.difference(cover));
+                    }
+                    Cover::None => return Verdict::Alive(Witness { cell, sources: self.space.end() }),
+                    Cover::GivenUp => return Verdict::Unknown,
+                }
+            }
+        }
+        if is_possible { Verdict::Covered(self.reduced(&area, covering)) } else { Verdict::Impossible }
+    }
+
+    /// Which parts of a rule that no call satisfies exclude each other: keys of its `when`, and `needs`. All of them where
+    /// it takes more than two.
+    pub fn contradiction(&self, rule: &Rule) -> Vec<&'static str> {
+        let mut parts = rule.when.areas(self.space);
+        if !rule.needs.is_empty() {
+            parts.push(("needs", needs(rule, self.space).into_iter().collect()));
+        }
+        let none =
+            |cells: &[Cell]| !cells.iter().any(|cell| self.universe.iter().any(|all| all.intersection(cell).is_some()));
+        if let Some((key, _)) = parts.iter().find(|(_, cells)| none(cells)) {
+            return vec![*key];
+        }
+        for (at, (key, one)) in parts.iter().enumerate() {
+            for (other, two) in parts.iter().skip(at + 1) {
+                let both: Vec<Cell> =
+                    one.iter().flat_map(|one| two.iter().filter_map(|two| one.intersection(two))).collect();
+                if none(&both) {
+                    return vec![*key, *other];
+                }
+            }
+        }
+        parts.into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// The calls for which the rule may decide; `None` where they take too many cells.
+    pub fn area(&self, rule: &Rule) -> Option<Vec<Cell>> {
+        let cells = rule.when.area(self.space, Bound::Above)?;
+        let needs = needs(rule, self.space);
+        Some(cells.iter().filter_map(|cell| cell.intersection(needs.as_ref()?)).collect())
+    }
+
+    /// The first earlier rule that covers one call of the cell.
+    fn cover(&self, cell: &Cell, position: usize, steps_left: &mut usize) -> Cover<'_> {
+        let point = |dimension| first(cell, dimension);
+        let mut steps = 1;
+        let mut found = Cover::None;
+        for id in self.index.candidates(point) {
+            let Some((rule, cover)) = usize::try_from(id).ok().and_then(|id| self.covers.get(id)) else { break };
+            let rule = usize::try_from(*rule).unwrap_or(usize::MAX);
+            if rule >= position {
+                break;
+            }
+            steps += 1;
+            if cover.contains(point) {
+                found = Cover::By(rule, cover);
+                break;
+            }
+        }
+        let left = (*steps_left).min(self.steps_left.get());
+        if steps > left {
+            return Cover::GivenUp;
+        }
+        *steps_left -= steps;
+        self.steps_left.set(self.steps_left.get() - steps);
+        found
+    }
+
+    /// The covering rules without those that are not needed, the later ones first.
+    fn reduced(&self, area: &[Cell], covering: BTreeSet<usize>) -> Vec<usize> {
+        let mut covering: Vec<usize> = covering.into_iter().collect();
+        if covering.len() > COVERING_REDUCED_MAX {
+            return covering;
+        }
+        for at in (0..covering.len()).rev() {
+            let mut fewer = covering.clone();
+            fewer.remove(at);
+            if self.is_covered(area, &fewer) {
+                covering = fewer;
+            }
+        }
+        covering
+    }
+
+    fn is_covered(&self, area: &[Cell], covering: &[usize]) -> bool {
+        let covers: Vec<&Cell> = self
+            .covers
+            .iter()
+            .filter(|(rule, _)| usize::try_from(*rule).is_ok_and(|rule| covering.binary_search(&rule).is_ok()))
+            .map(|(_, cell)| cell)
+            .collect();
+        let mut steps_left = STEPS_FOR_A_RULE_MAX;
+        for all in &self.universe {
+            let mut left: Vec<Cell> = area.iter().filter_map(|cell| cell.intersection(all)).collect();
+            while let Some(cell) = left.pop() {
+                let Some(rest) = steps_left.checked_sub(covers.len() + 1) else { return false };
+                steps_left = rest;
+                match covers.iter().find(|cover| cover.contains(|dimension| first(&cell, dimension))) {
+                    Some(cover) => left.extend(cell.difference(cover)),
+                    None => return false,
+                }
+            }
+        }
+        true
+    }
+}
+
+/// What was found about one call.
+enum Cover<'a> {
+    /// An earlier rule decides it, by position, with the cell that says so.
+    By(usize, &'a Cell),
+    /// None does.
+    None,
+    /// Nobody knows: it took too long.
+    GivenUp,
+}
+
+/// The value of one call of the cell: the smallest, or where it is free what most calls have, nothing.
+pub(super) fn first(cell: &Cell, dimension: Dimension) -> u64 {
+    let free = if matches!(dimension, LINE_ID | CALLEE_ID | USER) { u64::MAX } else { 0 };
+    cell.get(dimension).and_then(IntervalSet::first).unwrap_or(free)
+}
+
+/// The answers of sources that a rule needs; nothing where it needs two different ones of one source.
+fn needs(rule: &Rule, space: &Space) -> Option<Cell> {
+    rule.needs
+        .iter()
+        .try_fold(Cell::everything(), |cell, (source, need)| cell.with(dimension(space, *source), &outcomes(*need)))
+}
+
+fn outcomes(need: Need) -> IntervalSet {
+    IntervalSet::of((0..).zip(OUTCOMES).filter(|(_, outcome)| need.holds(*outcome)).map(|(at, _)| at))
+}
+
+fn dimension(space: &Space, source: usize) -> Dimension {
+    space.end().saturating_add(Dimension::try_from(source).unwrap_or(Dimension::MAX))
+}
+
+/// All calls with all that sources can say of them. A call without a full number asks none, which is as if each had said
+/// that it knows nobody.
+fn universe(space: &Space, sources: usize) -> Vec<Cell> {
+    let asked = international();
+    let said = |cell: Cell, outcomes: IntervalSet| {
+        (0..sources).try_fold(cell, |cell, source| cell.with(dimension(space, source), &outcomes))
+    };
+    let mut cells = Vec::new();
+    for cell in space.universe() {
+        cells.extend(
+            cell.with(CUSTOMER, &asked).and_then(|cell| said(cell, IntervalSet::of((0..).take(OUTCOMES.len())))),
+        );
+        cells.extend(cell.with(CUSTOMER, &asked.complement()).and_then(|cell| said(cell, IntervalSet::of([0]))));
+    }
+    let few = |cell: &Cell| cell.get(CUSTOMER).map_or(0, |set| set.intervals().len());
+    cells.sort_by_key(few);
+    cells
+}
