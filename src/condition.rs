@@ -1,22 +1,26 @@
 //! `when`: which calls a rule is about.
 //!
-//! A test looks at one [`Call`] and nothing else: it asks no source, reads no clock and knows no other rule. A test of
-//! something that the call does not have is false, so `not` of it is true.
+//! A test looks at the [`Facts`] of one call and nothing else: it asks no source, reads no clock and knows no other rule.
+//! A test of something that the call does not have is false, so `not` of it is true.
 
 mod area;
 mod cell;
 mod compile;
+mod facts;
 mod interval_set;
 mod number_set;
 mod pattern;
+mod schedule;
 mod space;
 
 pub use area::Bound;
 pub use cell::{Cell, Dimension};
-pub use compile::Lists;
+pub use compile::{Lists, Vocabulary};
+pub use facts::Facts;
 pub use interval_set::{Interval, IntervalSet};
 pub use number_set::{DIGITS_MAX, NumberSet, book, book_place, international};
 pub use pattern::{PatternError, parse as parse_pattern};
+pub use schedule::{Schedule, ScheduleError, Schedules};
 pub use space::{
     ACCOUNT, CALLEE_ID, CALLEE_KIND, CUSTOMER, DIRECTION, DIRECTIONS, EVENT, EVENTS, LINE_ID, LINE_NUMBER, Space, USER,
     WEEK, direction_ordinal, event_ordinal,
@@ -24,7 +28,7 @@ pub use space::{
 
 use serde::Serialize;
 
-use crate::event::{Call, CustomerNumber, Direction, EventKind, Kind};
+use crate::event::{CustomerNumber, Direction, EventKind, Kind};
 
 /// Conditions that must all hold.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +65,7 @@ enum Test {
         ids: Vec<i64>,
     },
     User(Vec<i64>),
+    Schedule(Vec<Schedule>),
     Any(Vec<When>),
     Not(When),
 }
@@ -93,8 +98,8 @@ pub struct Step {
 
 impl When {
     /// Whether every condition holds for the call.
-    pub fn holds(&self, call: &Call) -> bool {
-        self.conditions.iter().all(|condition| condition.test.holds(call))
+    pub fn holds(&self, facts: &Facts<'_>) -> bool {
+        self.conditions.iter().all(|condition| condition.test.holds(facts))
     }
 
     /// Whether nobody wrote any condition.
@@ -103,22 +108,23 @@ impl When {
     }
 
     /// Every condition with its answer, also those behind the first that does not hold.
-    pub fn explain(&self, call: &Call) -> Vec<Step> {
+    pub fn explain(&self, facts: &Facts<'_>) -> Vec<Step> {
         self.conditions
             .iter()
             .map(|condition| Step {
                 key: condition.key,
                 wanted: condition.wanted.clone(),
-                found: condition.test.found(call),
-                holds: condition.test.holds(call),
-                inner: condition.test.blocks().iter().map(|block| block.explain(call)).collect(),
+                found: condition.test.found(facts),
+                holds: condition.test.holds(facts),
+                inner: condition.test.blocks().iter().map(|block| block.explain(facts)).collect(),
             })
             .collect()
     }
 }
 
 impl Test {
-    fn holds(&self, call: &Call) -> bool {
+    fn holds(&self, facts: &Facts<'_>) -> bool {
+        let call = facts.call;
         match self {
             Test::Account(names) => names.contains(&call.account),
             Test::Event(events) => events.contains(&call.event),
@@ -133,8 +139,9 @@ impl Test {
                     && (ids.is_empty() || callee.id.is_some_and(|id| ids.contains(&id)))
             }),
             Test::User(ids) => call.user_id.is_some_and(|id| ids.contains(&id)),
-            Test::Any(blocks) => blocks.iter().any(|block| block.holds(call)),
-            Test::Not(block) => !block.holds(call),
+            Test::Schedule(schedules) => schedules.iter().any(|schedule| schedule.open_at(facts.local())),
+            Test::Any(blocks) => blocks.iter().any(|block| block.holds(facts)),
+            Test::Not(block) => !block.holds(facts),
         }
     }
 
@@ -147,7 +154,8 @@ impl Test {
     }
 
     /// What the call has where this test looks.
-    fn found(&self, call: &Call) -> String {
+    fn found(&self, facts: &Facts<'_>) -> String {
+        let call = facts.call;
         let id = |id: Option<i64>| id.map_or_else(|| "absent".to_owned(), |id| id.to_string());
         match self {
             Test::Account(_) => call.account.clone(),
@@ -162,11 +170,12 @@ impl Test {
                 .as_ref()
                 .map_or_else(|| "absent".to_owned(), |callee| format!("{} {}", callee.kind, id(callee.id))),
             Test::User(_) => id(call.user_id),
+            Test::Schedule(_) => facts.local_text(),
             Test::Any(blocks) => {
-                format!("{} of {} blocks hold", blocks.iter().filter(|block| block.holds(call)).count(), blocks.len())
+                format!("{} of {} blocks hold", blocks.iter().filter(|block| block.holds(facts)).count(), blocks.len())
             }
             Test::Not(block) => {
-                if block.holds(call) { "the block holds" } else { "the block does not hold" }.to_owned()
+                if block.holds(facts) { "the block holds" } else { "the block does not hold" }.to_owned()
             }
         }
     }

@@ -19,6 +19,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::card::{Card, CardTemplate};
+use crate::condition::Facts;
 use crate::event::Call;
 use crate::rules::{Rule, RuleSet};
 use answers::Answers;
@@ -63,8 +64,8 @@ pub enum NoCard {
 
 /// Decides one call. What a source has not said by `deadline` does not count.
 pub async fn decide(rules: &RuleSet, call: &Call, deadline: Instant) -> Decision {
-    let matched = matching(rules, call);
     let mut values = values::of(call, &rules.defaults);
+    let matched = matching(rules, &Facts::new(call, &rules.defaults.time_zone));
     let mut answers = Answers::ask(rules, &matched, call, &values, deadline);
     let mut trace = Trace::default();
     let mut decision = (None, Outcome::NoCard(NoCard::NoRule));
@@ -90,9 +91,9 @@ pub async fn decide(rules: &RuleSet, call: &Call, deadline: Instant) -> Decision
 }
 
 /// The rules whose `when` holds, up to the first one that needs nothing: it decides, whatever the sources say.
-fn matching<'a>(rules: &'a RuleSet, call: &Call) -> Vec<&'a Rule> {
+fn matching<'a>(rules: &'a RuleSet, facts: &Facts<'_>) -> Vec<&'a Rule> {
     let mut matching = Vec::new();
-    for rule in rules.matching(call) {
+    for rule in rules.matching(facts) {
         matching.push(rule);
         if rule.needs.is_empty() {
             break;

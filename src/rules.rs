@@ -29,8 +29,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::card::{CardTemplate, Renderer, Template};
-use crate::condition::When;
-use crate::event::{Call, Direction, EventKind, Region};
+use crate::condition::{Facts, When};
+use crate::event::{Direction, EventKind, Region};
 use crate::problem::{Code, Place, Problem};
 use crate::source::{Network, Source, Stub};
 use matcher::Matcher;
@@ -268,9 +268,9 @@ impl RuleSet {
 
     /// The rules whose `when` holds for the call, in order. It takes as long for many rules as for few, where they differ
     /// in the customer's number, the line, the agent or the callee.
-    pub fn matching<'a>(&'a self, call: &Call) -> impl Iterator<Item = &'a Rule> {
-        let candidates = self.matcher.candidates(call).filter_map(|position| self.rules.get(position));
-        candidates.filter(|rule| rule.when.holds(call))
+    pub fn matching<'a>(&'a self, facts: &Facts<'_>) -> impl Iterator<Item = &'a Rule> {
+        let candidates = self.matcher.candidates(facts.call).filter_map(|position| self.rules.get(position));
+        candidates.filter(|rule| rule.when.holds(facts))
     }
 
     /// The same rules with records given beforehand instead of sources. A source that is not among them has none; one made

@@ -4,10 +4,11 @@
 //! which the `when` may hold, [`Bound::Below`] only such for which it does. It asks about no call in particular.
 
 use super::cell::{Cell, both, complement};
-use super::interval_set::IntervalSet;
+use super::interval_set::{Interval, IntervalSet};
+use super::schedule::Schedule;
 use super::space::{
     ACCOUNT, CALLEE_ID, CALLEE_KIND, COUNTRY, CUSTOMER, DIRECTION, EVENT, KIND, LINE_ID, LINE_NUMBER, Space, USER,
-    direction_ordinal, event_ordinal, id_ordinal, is_exact, kinds,
+    WEEK, direction_ordinal, event_ordinal, id_ordinal, is_exact, kinds,
 };
 use super::{CustomerTest, Test, When};
 use crate::event::{Direction, Kind};
@@ -86,6 +87,14 @@ impl Test {
                 if callee_ids.is_empty() { of_kind } else { both(&of_kind, &ids(CALLEE_ID, callee_ids))? }
             }
             Test::User(user_ids) => ids(USER, user_ids),
+            Test::Schedule(schedules) => {
+                let weekly = schedules.iter().filter_map(Schedule::weekly).flatten();
+                let minutes = weekly.map(|(start, end)| Interval { low: (*start).into(), high: u64::from(*end) - 1 });
+                let mut cells = side(WEEK, IntervalSet::new(minutes.collect()));
+                let others = schedules.iter().filter_map(|schedule| space.schedule(schedule.text()));
+                cells.extend(others.flat_map(|dimension| side(dimension, IntervalSet::of([1]))));
+                cells
+            }
             Test::Any(blocks) => {
                 let areas: Option<Vec<Vec<Cell>>> = blocks.iter().map(|block| block.area(space, bound)).collect();
                 areas?.concat()

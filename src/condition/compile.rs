@@ -6,9 +6,18 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Condition, CustomerTest, NumberSet, PatternError, Test, When, pattern};
+use super::{Condition, CustomerTest, NumberSet, PatternError, Schedule, Schedules, Test, When, pattern};
 use crate::event::{CustomerNumber, Direction, EventKind, Kind, Region};
 use crate::problem::{Code, Fault, did_you_mean};
+
+/// What a `when` may refer to.
+#[derive(Clone, Copy, Debug)]
+pub struct Vocabulary<'a> {
+    /// `customer: {in: …}`.
+    pub lists: &'a Lists,
+    /// `schedule: …`.
+    pub schedules: &'a Schedules,
+}
 
 /// The number lists that a `customer` may name.
 #[derive(Debug)]
@@ -68,11 +77,11 @@ impl When {
     ///
     /// # Errors
     /// Every mistake in it, each with its pointer.
-    pub fn compile(when: Option<&Value>, lists: &Lists) -> Result<When, Vec<Fault>> {
+    pub fn compile(when: Option<&Value>, known: Vocabulary<'_>) -> Result<When, Vec<Fault>> {
         let mut faults = Vec::new();
         let empty = Map::new();
         let keys = when.and_then(Value::as_object).unwrap_or(&empty);
-        let mut compiled = block(keys, "", lists, &mut faults);
+        let mut compiled = block(keys, "", known, &mut faults);
         if !names(when, "event", |_| true) {
             let implied = Condition {
                 key: "event",
@@ -107,7 +116,7 @@ fn names(value: Option<&Value>, key: &str, passes: fn(&Value) -> bool) -> bool {
     }
 }
 
-fn block(keys: &Map<String, Value>, pointer: &str, lists: &Lists, faults: &mut Vec<Fault>) -> When {
+fn block(keys: &Map<String, Value>, pointer: &str, known: Vocabulary<'_>, faults: &mut Vec<Fault>) -> When {
     let mut conditions = Vec::with_capacity(keys.len());
     for (key, value) in keys {
         let here = format!("{pointer}/{key}");
@@ -117,8 +126,8 @@ fn block(keys: &Map<String, Value>, pointer: &str, lists: &Lists, faults: &mut V
             "direction" => {
                 ("direction", Test::Direction(texts(value).iter().filter_map(|name| Direction::parse(name)).collect()))
             }
-            "customer" => ("customer", Test::Customer(customer(value, &here, lists, faults))),
-            "line" => ("line", Test::Line { ids: integers(value), numbers: lists.numbers(value, &here, faults) }),
+            "customer" => ("customer", Test::Customer(customer(value, &here, known.lists, faults))),
+            "line" => ("line", Test::Line { ids: integers(value), numbers: known.lists.numbers(value, &here, faults) }),
             "callee" => (
                 "callee",
                 Test::Callee {
@@ -127,22 +136,27 @@ fn block(keys: &Map<String, Value>, pointer: &str, lists: &Lists, faults: &mut V
                 },
             ),
             "user" => ("user", Test::User(integers(value))),
+            "schedule" => ("schedule", Test::Schedule(schedules(value, &here, known.schedules, faults))),
             "any" => (
                 "any",
                 Test::Any(
                     one_or_many(value, &here)
                         .iter()
-                        .filter_map(|(pointer, item)| item.as_object().map(|keys| block(keys, pointer, lists, faults)))
+                        .filter_map(|(pointer, item)| item.as_object().map(|keys| block(keys, pointer, known, faults)))
                         .collect(),
                 ),
             ),
             "not" => match value.as_object() {
-                Some(keys) => ("not", Test::Not(block(keys, &here, lists, faults))),
+                Some(keys) => ("not", Test::Not(block(keys, &here, known, faults))),
                 None => continue,
             },
             _ => continue,
         };
-        conditions.push(Condition { key, wanted: written(value), implied: false, test });
+        let wanted = match &test {
+            Test::Schedule(schedules) => schedules.iter().map(Schedule::text).collect::<Vec<_>>().join(" or "),
+            _ => written(value),
+        };
+        conditions.push(Condition { key, wanted, implied: false, test });
     }
     When { conditions }
 }
@@ -181,6 +195,17 @@ fn named_lists(value: &Value, pointer: &str, lists: &Lists, faults: &mut Vec<Fau
         }
     }
     NumberSet::union(sets)
+}
+
+fn schedules(value: &Value, pointer: &str, known: &Schedules, faults: &mut Vec<Fault>) -> Vec<Schedule> {
+    let mut schedules = Vec::new();
+    for (pointer, one) in one_or_many(value, pointer) {
+        match known.find(one.as_str().unwrap_or_default(), &pointer) {
+            Ok(schedule) => schedules.extend(schedule),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    schedules
 }
 
 fn countries(value: &Value, pointer: &str, faults: &mut Vec<Fault>) -> Vec<String> {

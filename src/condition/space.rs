@@ -189,6 +189,10 @@ impl Names {
             match &condition.test {
                 Test::Customer(test) => self.countries.extend(test.countries.iter().flatten().cloned()),
                 Test::Callee { kinds, .. } => self.callee_kinds.extend(kinds.iter().cloned()),
+                Test::Schedule(schedules) => {
+                    let others = schedules.iter().filter(|schedule| schedule.weekly().is_none());
+                    self.schedules.extend(others.map(|schedule| schedule.text().to_owned()));
+                }
                 test => test.blocks().iter().for_each(|block| self.learn(block)),
             }
         }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::answers::{Answer, outcome};
 use super::{Decision, Outcome};
 use crate::card::RowStep;
-use crate::condition::Step;
+use crate::condition::{Facts, Step};
 use crate::event::Call;
 use crate::rules::{NamedSource, RuleSet};
 
@@ -146,6 +146,7 @@ pub struct RuleSteps {
 impl Explanation {
     /// Asks every rule again, condition by condition, and puts it beside the decision.
     pub fn new(rules: &RuleSet, call: &Call, decision: &Decision) -> Explanation {
+        let facts = Facts::new(call, &rules.defaults.time_zone);
         let mut steps = Vec::new();
         for rule in rules.rules.iter() {
             let tried = decision.trace.tried.iter().find(|tried| tried.rule == rule.name);
@@ -153,8 +154,8 @@ impl Explanation {
             steps.push(RuleSteps {
                 rule: Arc::clone(&rule.name),
                 place: format!("{}:{}", rule.place.file.path, rule.place.line),
-                when: rule.when.explain(call),
-                matches: rule.when.holds(call),
+                when: rule.when.explain(&facts),
+                matches: rule.when.holds(&facts),
                 needs: tried.map(|tried| tried.needs.clone()).unwrap_or_default(),
                 decided,
             });

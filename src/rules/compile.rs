@@ -22,7 +22,7 @@ use super::matcher::Matcher;
 use super::yaml::{Document, Node};
 use super::{Environment, NamedSource, Origin, RuleSet, lint, schema};
 use crate::card::{CardTemplate, Locale, Names, Renderer};
-use crate::condition::Lists;
+use crate::condition::{Lists, Schedules, Vocabulary};
 use crate::event::Region;
 use crate::problem::{Code, Fault, Place, Problem};
 
@@ -57,12 +57,13 @@ pub(super) fn compile(
     let renderer = compiler.renderer(&locale, &texts, place);
     let accounts = compiler.accounts();
     let lists = compiler.lists(defaults.region);
+    let schedules = compiler.schedules(defaults.region);
     let names: Vec<Arc<str>> = compiler.entries("sources").iter().map(|entry| Arc::from(entry.name)).collect();
     let sources = compiler.sources(&defaults, &names);
     let known = settings::with_texts(known_names(&sources, &names), &texts);
     let cards = compiler.cards(&known);
     let rules = compiler.rules(&Known {
-        lists: &lists,
+        when: Vocabulary { lists: &lists, schedules: &schedules },
         sources: &names,
         names: &known,
         cards: &cards,
@@ -139,7 +140,7 @@ type Cards = BTreeMap<String, Option<Arc<CardTemplate>>>;
 
 /// What rules may refer to.
 struct Known<'a> {
-    lists: &'a Lists,
+    when: Vocabulary<'a>,
     sources: &'a [Arc<str>],
     names: &'a Names,
     cards: &'a Cards,
@@ -227,6 +228,16 @@ impl<'a> Compiler<'a> {
             self.faults(entry.document, entry.node, faults);
         }
         lists
+    }
+
+    fn schedules(&mut self, country: Region) -> Schedules {
+        let mut schedules = Schedules::new(country);
+        self.entries("schedules").iter().for_each(|entry| schedules.declare(entry.name));
+        for entry in self.usable("schedules", Schedules::is_text) {
+            let added = schedules.add(entry.name, entry.node.text().unwrap_or_default());
+            self.faults(entry.document, entry.node, added.err().into_iter().collect());
+        }
+        schedules
     }
 
     fn cards(&mut self, names: &Names) -> Cards {

@@ -5,7 +5,7 @@ use super::yaml::{Document, Node};
 use super::{NamedSource, Origin, Rule};
 use crate::problem::{Code, Problem, did_you_mean};
 
-/// Sources, cards and lists that nothing uses.
+/// Sources, cards, lists and schedules that nothing uses.
 pub(super) fn unused(documents: &[Document], rules: &[Rule], sources: &[NamedSource], problems: &mut Vec<Problem>) {
     // A rule that did not compile would make everything it uses look unused.
     if problems.iter().any(Problem::is_error) {
@@ -26,8 +26,13 @@ pub(super) fn unused(documents: &[Document], rules: &[Rule], sources: &[NamedSou
     };
     let rule_nodes = || documents.iter().filter_map(|document| document.root.child("rules")).flat_map(Node::items);
     let shown = |name: &str| rule_nodes().any(|rule| rule.child("card").and_then(Node::text) == Some(name));
-    let named = |name: &str| rule_nodes().any(|rule| rule.child("when").is_some_and(|when| names_list(when, name)));
-    for (section, is_used) in [("sources", &asked as &dyn Fn(&str) -> bool), ("cards", &shown), ("lists", &named)] {
+    let named = |path: &'static [&'static str]| {
+        move |name: &str| rule_nodes().any(|rule| rule.child("when").is_some_and(|when| names(when, path, name)))
+    };
+    let (listed, scheduled) = (named(&["customer", "in"]), named(&["schedule"]));
+    for (section, is_used) in
+        [("sources", &asked as &dyn Fn(&str) -> bool), ("cards", &shown), ("lists", &listed), ("schedules", &scheduled)]
+    {
         for entry in entries(documents, section).into_iter().filter(|entry| !is_used(entry.name)) {
             let message = format!("`{}` under `{}` is never used", entry.name, entry.section);
             problems.push(Problem::new(Code::Unused, entry.place, message).help("use it in a rule or take it out"));
@@ -60,13 +65,10 @@ fn named_accounts<'a>(when: &'a Node, named: &mut Vec<(&'a Node, &'a str)>) {
     when.child("any").into_iter().flat_map(Node::items).for_each(|block| named_accounts(block, named));
 }
 
-/// Whether a `customer: {in: …}` anywhere in the block names the list.
-fn names_list(when: &Node, name: &str) -> bool {
-    let in_customer = when
-        .child("customer")
-        .and_then(|customer| customer.child("in"))
-        .is_some_and(|lists| lists.text() == Some(name) || lists.items().iter().any(|item| item.text() == Some(name)));
-    in_customer
-        || when.child("not").is_some_and(|block| names_list(block, name))
-        || when.child("any").is_some_and(|blocks| blocks.items().iter().any(|block| names_list(block, name)))
+/// Whether the value at the path, such as `customer: {in: …}`, is or has the name, in the block or in one inside it.
+fn names(when: &Node, path: &[&str], name: &str) -> bool {
+    let value = path.iter().try_fold(when, |node, key| node.child(key));
+    value.is_some_and(|value| value.text() == Some(name) || value.items().iter().any(|item| item.text() == Some(name)))
+        || when.child("not").is_some_and(|block| names(block, path, name))
+        || when.child("any").is_some_and(|blocks| blocks.items().iter().any(|block| names(block, path, name)))
 }

@@ -44,7 +44,7 @@ impl Compiler<'_> {
     fn rule(&mut self, position: usize, pointer: &str, node: &Node, known: &Known<'_>) -> Option<Rule> {
         let document = self.documents.get(position)?;
         let when_node = node.child("when");
-        let when = When::compile(when_node.map(Node::to_json).as_ref(), known.lists).map_err(|mut faults| {
+        let when = When::compile(when_node.map(Node::to_json).as_ref(), known.when).map_err(|mut faults| {
             faults.retain(|fault| !self.is_spoilt(position, &format!("{pointer}/when{}", fault.pointer)));
             self.faults(document, when_node.unwrap_or(node), faults);
         });
