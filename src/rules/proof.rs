@@ -5,6 +5,9 @@
 //! call is left. A `when` that can't be worked out, because of an expression, is never a cover; what is called dead never
 //! fires. It reads no file and prints nothing.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::Cell as Counter;
 use std::collections::BTreeSet;
 
