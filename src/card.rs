@@ -6,14 +6,20 @@
 mod each;
 mod helpers;
 mod link;
+mod literal;
+mod locale;
+mod moment;
 mod names;
+mod number;
 mod row;
 mod schema;
 mod template;
 #[cfg(test)]
 mod tests;
+mod time;
 
-pub use helpers::{Locale, Renderer, is_helper};
+pub use helpers::{Renderer, is_helper};
+pub use locale::Locale;
 pub use names::Names;
 pub use row::{RowOutcome, RowStep};
 pub use schema::{CARD_SCHEMA, Card};

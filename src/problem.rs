@@ -72,6 +72,7 @@ codes! {
     Link = "R054" Error "A link that is not safe to show.";
     CardRow = "R055" Error "A card row that the phone system would refuse.";
     MissingText = "R056" Error "A text that is missing, altogether or in a language.";
+    HelperValue = "R057" Error "A helper's value that can't be right.";
     NoRule = "R060" Error "The rule set has no rule.";
     DeadRule = "R061" Warning "A rule that never decides, because rules before it decide all of its calls.";
     ImpossibleRule = "R062" Warning "A rule that asks for what no call can have.";
@@ -238,7 +239,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 /// A help text for a misspelt word: the nearest known one, else all of them.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
     /// More words than this are no help.
-    const LISTED_MAX: usize = 16;
+    const LISTED_MAX: usize = 20;
     if let Some(near) = nearest(word, known.clone()) {
         return Some(format!("did you mean `{near}`?"));
     }

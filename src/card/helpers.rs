@@ -3,24 +3,43 @@
 //! A helper turns values into a value; it neither writes nor reads anything else. What it returns is escaped like any
 //! other value, so `{{upper x}}` in a link is as safe as `{{x}}`.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use handlebars::{
     BlockContext, BlockParams, Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext,
     RenderError, RenderErrorReason, Renderable, ScopedJson,
 };
 use icu_casemap::CaseMapper;
-use icu_locale_core::LanguageIdentifier;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use super::Locale;
+use super::number::Numbers;
 use super::template::Flavour;
-use crate::event::{CustomerNumber, Region};
+use super::time::Times;
+use crate::event::CustomerNumber;
 
 /// Names of all helpers and blocks.
-pub(super) const NAMES: &[&str] =
-    &["default", "each", "if", "join", "lower", "mask", "phone", "t", "truncate", "unless", "upper", "urlencode"];
+pub(super) const NAMES: &[&str] = &[
+    "ago",
+    "date",
+    "default",
+    "each",
+    "if",
+    "join",
+    "lower",
+    "mask",
+    "money",
+    "number",
+    "phone",
+    "t",
+    "time",
+    "truncate",
+    "unless",
+    "upper",
+    "urlencode",
+];
 
 /// The helper that writes a plain `{{path}}`. The blank keeps rules from naming it.
 pub(super) const VALUE: &str = "a value";
@@ -34,15 +53,11 @@ const TELEPHONE: &AsciiSet = &ENCODED.remove(b'+');
 /// Digits that `mask` leaves readable.
 const MASK_LEAVES: usize = 2;
 
-/// How numbers and words are written on cards.
-#[derive(Clone, Debug)]
-pub struct Locale {
-    /// A BCP 47 language, for example `tr`.
-    pub language: LanguageIdentifier,
-    /// How numbers without country code are read.
-    pub region: Region,
-    /// The texts of `{{t "key"}}` in this language.
-    pub texts: BTreeMap<String, String>,
+/// Writes values as a locale does.
+struct Writer {
+    locale: Locale,
+    numbers: Numbers,
+    times: Times,
 }
 
 /// Fills templates in one locale.
@@ -61,11 +76,16 @@ impl std::fmt::Debug for Renderer {
 impl Renderer {
     /// A renderer whose helpers follow the locale.
     pub fn new(locale: &Locale) -> Renderer {
-        let mut plain = registry(locale, false);
+        let writer = Arc::new(Writer {
+            locale: locale.clone(),
+            numbers: Numbers::new(locale.tag()),
+            times: Times::new(locale.tag(), locale.time_zone.clone()),
+        });
+        let mut plain = registry(&writer, false);
         plain.register_escape_fn(handlebars::no_escape);
-        let mut encoded = registry(locale, true);
+        let mut encoded = registry(&writer, true);
         encoded.register_escape_fn(|text| utf8_percent_encode(text, ENCODED).to_string());
-        let mut telephone = registry(locale, true);
+        let mut telephone = registry(&writer, true);
         telephone.register_escape_fn(|text| utf8_percent_encode(text, TELEPHONE).to_string());
         Renderer { plain, encoded, telephone }
     }
@@ -80,19 +100,25 @@ impl Renderer {
 }
 
 /// `encodes`: everything is percent-encoded anyway, so `urlencode` must not do it twice.
-fn registry(locale: &Locale, encodes: bool) -> Handlebars<'static> {
+fn registry(writer: &Arc<Writer>, encodes: bool) -> Handlebars<'static> {
     let mut registry = Handlebars::new();
     let mut add = |name: &'static str, run: Run| {
-        registry.register_helper(name, Box::new(Tool { run, locale: locale.clone() }));
+        registry.register_helper(name, Box::new(Tool { run, writer: Arc::clone(writer) }));
     };
     add(VALUE, |values, _| join(values.first().copied(), None));
-    add("t", |values, locale| Value::String(locale.texts.get(&text(values.first())).cloned().unwrap_or_default()));
-    add("upper", |values, locale| {
-        text(values.first()).map_text(|text| CaseMapper::new().uppercase_to_string(text, &locale.language).into_owned())
+    add("t", |values, by| Value::String(by.locale.texts.get(&text(values.first())).cloned().unwrap_or_default()));
+    add("upper", |values, by| {
+        let language = &by.locale.language;
+        text(values.first()).map_text(|text| CaseMapper::new().uppercase_to_string(text, language).into_owned())
     });
-    add("lower", |values, locale| {
-        text(values.first()).map_text(|text| CaseMapper::new().lowercase_to_string(text, &locale.language).into_owned())
+    add("lower", |values, by| {
+        let language = &by.locale.language;
+        text(values.first()).map_text(|text| CaseMapper::new().lowercase_to_string(text, language).into_owned())
     });
+    add("number", |values, by| written(values, |value| by.numbers.number(value, values.get(1).copied())));
+    add("money", |values, by| written(values, |value| by.numbers.money(value, values.get(1).unwrap_or(&&Value::Null))));
+    add("date", |values, by| written(values, |value| by.times.date(value, values.get(1).copied())));
+    add("time", |values, by| written(values, |value| by.times.time(value)));
     add("truncate", |values, _| {
         let at_most = values.get(1).and_then(|value| value.as_u64()).unwrap_or(u64::MAX);
         text(values.first()).map_text(|text| super::cut(text, usize::try_from(at_most).unwrap_or(usize::MAX)))
@@ -102,9 +128,9 @@ fn registry(locale: &Locale, encodes: bool) -> Handlebars<'static> {
         chosen.map_or(Value::Null, |value| (*value).clone())
     });
     add("join", |values, _| join(values.first().copied(), values.get(1).copied()));
-    add("phone", |values, locale| {
+    add("phone", |values, by| {
         text(values.first()).map_text(|text| {
-            let number = CustomerNumber::parse(Some(text), locale.region);
+            let number = CustomerNumber::parse(Some(text), by.locale.region);
             number.international().map_or_else(|| text.to_owned(), Into::into)
         })
     });
@@ -116,6 +142,7 @@ fn registry(locale: &Locale, encodes: bool) -> Handlebars<'static> {
             text(values.first()).map_text(|text| utf8_percent_encode(text, ENCODED).to_string())
         });
     }
+    registry.register_helper("ago", Box::new(Ago(Arc::clone(writer))));
     registry.register_helper("each", Box::new(Each));
     registry
 }
@@ -128,10 +155,10 @@ pub fn is_helper(name: &str) -> bool {
 /// How many values a helper takes; `None` where there is no such helper outside blocks.
 pub(super) fn arguments(name: &str) -> Option<RangeInclusive<usize>> {
     match name {
-        "upper" | "lower" | "t" | "phone" | "mask" | "urlencode" => Some(1..=1),
-        "truncate" => Some(2..=2),
+        "upper" | "lower" | "t" | "phone" | "mask" | "urlencode" | "time" | "ago" => Some(1..=1),
+        "truncate" | "money" => Some(2..=2),
         "default" => Some(2..=8),
-        "join" => Some(1..=2),
+        "join" | "number" | "date" => Some(1..=2),
         _ => None,
     }
 }
@@ -144,6 +171,10 @@ pub(super) fn example(name: &str) -> String {
         "join" => "crm.tags ', '",
         "phone" | "mask" => "customer.e164",
         "t" => "\"company\"",
+        "number" => "crm.points 0",
+        "money" => "crm.balance 'TRY'",
+        "date" => "crm.due_on 'long'",
+        "time" | "ago" => "crm.called_at",
         _ => "crm.company",
     };
     format!("{name} {values}")
@@ -158,12 +189,12 @@ pub(super) fn counted(range: &RangeInclusive<usize>) -> String {
     }
 }
 
-type Run = fn(&[&Value], &Locale) -> Value;
+type Run = fn(&[&Value], &Writer) -> Value;
 
 /// One helper.
 struct Tool {
     run: Run,
-    locale: Locale,
+    writer: Arc<Writer>,
 }
 
 impl HelperDef for Tool {
@@ -175,7 +206,24 @@ impl HelperDef for Tool {
         _: &mut RenderContext<'reg, 'rc>,
     ) -> Result<ScopedJson<'rc>, RenderError> {
         let values: Vec<&Value> = helper.params().iter().map(|parameter| parameter.value()).collect();
-        Ok(ScopedJson::Derived((self.run)(&values, &self.locale)))
+        Ok(ScopedJson::Derived((self.run)(&values, &self.writer)))
+    }
+}
+
+/// How long ago something was, seen from the start of the call.
+struct Ago(Arc<Writer>);
+
+impl HelperDef for Ago {
+    fn call_inner<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        _: &'reg Handlebars<'reg>,
+        context: &'rc Context,
+        _: &mut RenderContext<'reg, 'rc>,
+    ) -> Result<ScopedJson<'rc>, RenderError> {
+        let now = context.data().get("now").unwrap_or(&Value::Null);
+        let values: Vec<&Value> = helper.params().iter().map(|parameter| parameter.value()).collect();
+        Ok(ScopedJson::Derived(written(&values, |value| self.0.times.ago(value, now))))
     }
 }
 
@@ -224,6 +272,16 @@ impl HelperDef for Each {
             rendered?;
         }
         Ok(())
+    }
+}
+
+/// The first value as it was written by `write`, or as it is where that could not read it: better than nothing. Blanks
+/// that do not break lines become ordinary ones, which a person can type who expects them in a test.
+fn written(values: &[&Value], write: impl FnOnce(&Value) -> Option<String>) -> Value {
+    let value = values.first().copied();
+    match value.and_then(write) {
+        Some(text) => Value::String(text.replace(['\u{a0}', '\u{202f}'], " ")),
+        None => join(value, None),
     }
 }
 

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use handlebars::template::{HelperTemplate, Parameter, Subexpression, TemplateElement};
 use handlebars::{Context, Output, Path, PathSeg, RenderContext, Renderable, TemplateErrorReason};
 
-use super::Names;
 use super::helpers::{self, Renderer};
+use super::{Names, literal};
 use crate::problem::{Code, Fault, did_you_mean};
 
 /// A longer text is not a card's row.
@@ -251,7 +251,10 @@ impl Check<'_> {
                 _ => self.forbid("a text whose key is not written out", "write {{t \"company\"}}"),
             };
         }
-        for parameter in &call.params {
+        for (position, parameter) in call.params.iter().enumerate() {
+            if let Parameter::Literal(value) = parameter {
+                self.faults.extend(literal::fault(name, position, value));
+            }
             self.parameter(parameter, locals);
         }
     }

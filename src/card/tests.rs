@@ -1,5 +1,7 @@
 //! Templates and rows with friendly and hostile values.
 
+mod hostile;
+
 use serde_json::{Value, json};
 
 use super::{Card, CardTemplate, Flavour, Locale, Names, Renderer, Template};
@@ -11,7 +13,12 @@ fn names() -> Names {
 }
 
 fn renderer(language: &str) -> Renderer {
-    Renderer::new(&Locale { language: language.parse().unwrap(), region: Region::default(), texts: Default::default() })
+    Renderer::new(&Locale {
+        language: language.parse().unwrap(),
+        region: Region::default(),
+        time_zone: jiff::tz::TimeZone::get("Europe/Istanbul").unwrap(),
+        texts: Default::default(),
+    })
 }
 
 fn filled(text: &str, crm: Value) -> String {
@@ -71,6 +78,53 @@ fn upper_and_lower_follow_the_language() {
     let template = Template::compile("{{upper 'i'}}{{lower 'I'}}", Flavour::Plain, &names()).unwrap();
     assert_eq!(template.fill(&renderer("tr"), &json!({}).into()).unwrap(), "İı");
     assert_eq!(template.fill(&renderer("en"), &json!({}).into()).unwrap(), "Ii");
+}
+
+#[test]
+fn numbers_and_dates_follow_the_locale() {
+    let crm = json!({"amount": 1250.5, "since": "2026-02-27", "at": "2026-03-02T23:30:00Z"});
+    let context = json!({"crm": crm, "now": "2026-03-02T11:15:00+03:00"}).into();
+    let names = names().open("now");
+    for (text, in_turkish, in_english) in [
+        ("{{number crm.amount 2}}", "1.250,50", "1,250.50"),
+        ("{{money crm.amount 'TRY'}}", "₺1.250,50", "TRY 1,250.50"),
+        ("{{date crm.at}}", "3 Mar 2026", "Mar 3, 2026"),
+        ("{{time crm.at}}", "02:30", "2:30 AM"),
+        ("{{ago crm.since}}", "3 gün önce", "3 days ago"),
+        ("{{upper (ago crm.since)}}", "3 GÜN ÖNCE", "3 DAYS AGO"),
+        ("{{#each (default crm.list crm.at)}}{{else}}{{ago now}}{{/each}}", "şimdi", "now"),
+    ] {
+        let template = Template::compile(text, Flavour::Plain, &names).unwrap();
+        assert_eq!(template.fill(&renderer("tr"), &context).unwrap(), in_turkish, "{text}");
+        assert_eq!(template.fill(&renderer("en"), &context).unwrap(), in_english, "{text}");
+    }
+}
+
+#[test]
+fn a_value_that_is_written_out_is_checked() {
+    for text in [
+        "{{number crm.a 0}}{{number crm.a 20}}{{number crm.a crm.b}}",
+        "{{money crm.a 'TRY'}}{{money crm.a 'eur'}}{{money crm.a crm.b}}",
+        "{{date crm.a 'short'}}{{date crm.a 'medium'}}{{date crm.a 'long'}}{{date crm.a 'full'}}{{date crm.a crm.b}}",
+    ] {
+        assert_eq!(faults(text), [], "{text}");
+    }
+    for text in [
+        "{{number crm.a 21}}",
+        "{{number crm.a -1}}",
+        "{{number crm.a 1.5}}",
+        "{{number crm.a '2'}}",
+        "{{money crm.a 'lira'}}",
+        "{{money crm.a '₺'}}",
+        "{{money crm.a ''}}",
+        "{{money crm.a true}}",
+        "{{date crm.a 'Long'}}",
+        "{{date crm.a 2}}",
+        "{{upper (date crm.a 'dd.mm')}}",
+        "{{truncate crm.a 'x'}}",
+    ] {
+        assert_eq!(faults(text), [Code::HelperValue], "{text}");
+    }
 }
 
 #[test]

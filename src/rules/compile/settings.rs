@@ -82,13 +82,14 @@ impl Compiler<'_> {
                 self.faults(document, node, vec![fault]);
             }
         }
+        let locale = Locale { language, region, time_zone: time_zone.clone(), texts: BTreeMap::new() };
         let defaults = Defaults {
             region,
             time_zone,
             decide_within: time("decide_within", DEFAULT_DECIDE_WITHIN),
             send_within: time("send_within", DEFAULT_SEND_WITHIN),
         };
-        (defaults, Locale { language, region, texts: BTreeMap::new() })
+        (defaults, locale)
     }
 
     /// The texts of all files, by language.
