@@ -80,6 +80,7 @@ codes! {
     TwoEvents = "R064" Note "Rules of two events may both have a card for one call.";
     NotProved = "R065" Note "Whether a rule can ever decide was not worked out.";
     TestEvent = "R070" Error "The event of a test can't be read.";
+    Allowance = "R080" Warning "A comment that allows a warning is unused, without reason or can't be read.";
 }
 
 /// How bad a problem is.
@@ -125,6 +126,15 @@ pub struct Place {
     pub column: usize,
     /// The bytes of the file that are meant; empty where the whole file is.
     pub span: Range<usize>,
+}
+
+impl SourceFile {
+    /// The line and the column of a byte, as in [`Place`].
+    pub fn position(&self, byte: usize) -> (usize, usize) {
+        let before = self.text.get(..byte).unwrap_or(&self.text);
+        let line = before.matches('\n').count() + 1;
+        (line, before.chars().rev().take_while(|character| *character != '\n').count() + 1)
+    }
 }
 
 impl Place {
@@ -175,8 +185,18 @@ impl Problem {
         self.code.severity() == Severity::Error
     }
 
-    /// For other programs: `code`, `severity`, `path`, `line`, `column`, `message`, `help`.
+    /// For other programs: `code`, `severity`, `path`, `line`, `column`, `message`, `help`, `fix`.
     pub fn to_json(&self) -> serde_json::Value {
+        let fix = self.fix.as_ref().map(|fix| {
+            let (start, end) = (self.place.file.position(fix.span.start), self.place.file.position(fix.span.end));
+            serde_json::json!({
+                "line": start.0,
+                "column": start.1,
+                "end_line": end.0,
+                "end_column": end.1,
+                "replacement": fix.replacement,
+            })
+        });
         serde_json::json!({
             "code": self.code.as_str(),
             "severity": self.code.severity(),
@@ -185,6 +205,7 @@ impl Problem {
             "column": self.place.column,
             "message": self.message,
             "help": self.help,
+            "fix": fix,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! [`load`] is the only way to make a rule set, and it does all fallible work: what it returns can be swapped in by one
 //! pointer. A rule set never changes, so a call that has begun with one ends with it. Nothing here decides a call.
 
+mod allow;
 mod cases;
 mod compile;
 mod dead;
@@ -16,6 +17,7 @@ mod schema;
 mod secrets;
 mod yaml;
 
+pub use allow::Allowed;
 pub use cases::{Case, Cases, Expected, ExpectedCard, Given, records_from_yaml};
 pub use compile::{CALL_FIELDS, DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, NUMBER_FIELDS, checked_api};
 pub use reload::{Live, Rejected};
@@ -223,6 +225,8 @@ pub struct Loaded {
     pub cases: Cases,
     /// Every problem of every file, in the order of the files.
     pub problems: Vec<Problem>,
+    /// Those that a comment in the files allows, in the same order.
+    pub allowed: Vec<Allowed>,
 }
 
 /// Reads and compiles a rule directory, or a single rule file.
@@ -242,11 +246,16 @@ pub fn load(path: &Path, environment: &Environment<'_>) -> Loaded {
     }
     let known: Vec<&str> = compiled.rules.iter().map(|rule| rule.name.as_ref()).collect();
     let cases = cases::read(&directory.tests, root, &known, &compiled, &mut problems);
-    problems.sort_by(|a, b| {
-        (&a.place.file.path, a.place.line, a.place.column).cmp(&(&b.place.file.path, b.place.line, b.place.column))
-    });
+    let mut allowed = allow::allow(directory.rules.iter().chain(&directory.tests), environment.proofs, &mut problems);
+    problems.sort_by(|a, b| by_place(a).cmp(&by_place(b)));
+    allowed.sort_by(|a, b| by_place(&a.problem).cmp(&by_place(&b.problem)));
     let valid = !problems.iter().any(Problem::is_error);
-    Loaded { rules: valid.then_some(compiled), cases, problems }
+    Loaded { rules: valid.then_some(compiled), cases, problems, allowed }
+}
+
+/// The order of the files, and of the lines in each.
+fn by_place(problem: &Problem) -> (&str, usize, usize) {
+    (&problem.place.file.path, problem.place.line, problem.place.column)
 }
 
 impl RuleSet {

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::out::{Colour, coloured};
 use super::{Ended, annotation, out, problems, settings};
 use crate::problem::{CODES, Problem, Severity, did_you_mean};
-use crate::rules::{Environment, Loaded, Secrets, load};
+use crate::rules::{Allowed, Environment, Loaded, Secrets, load};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -52,24 +52,30 @@ pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
     let secrets = if arguments.env { Secrets::From(&settings::variable) } else { Secrets::Unset };
     let network = settings::network()?;
     let mut found: Vec<Problem> = Vec::new();
+    let mut permitted: Vec<Allowed> = Vec::new();
     for path in &paths {
         let environment = Environment { proofs: true, ..settings::environment(secrets, &network, None) };
-        let Loaded { rules, cases, problems, .. } = load(path, &environment);
+        let Loaded { rules, cases, problems, allowed } = load(path, &environment);
         if let (Format::Text, true, Some(rules)) = (arguments.format, problems.is_empty(), rules) {
             let counts = [(rules.rules.len(), "rule"), (rules.sources.len(), "source"), (cases.len(), "test")];
-            let counts = counts.map(|(count, noun)| problems::count(count, noun)).join(", ");
+            let mut counts = counts.map(|(count, noun)| problems::count(count, noun)).join(", ");
+            if !allowed.is_empty() {
+                counts.push_str(&format!(", {} allowed", problems::count(allowed.len(), "warning")));
+            }
             out::line(&format!("{}: fine ({counts})", path.display()));
         }
         found.extend(problems);
+        permitted.extend(allowed);
     }
     match arguments.format {
         Format::Text => print(&found),
         Format::Json => {
             let listed: Vec<_> = found.iter().map(Problem::to_json).collect();
-            out::line(&serde_json::to_string_pretty(&json!({ "problems": listed }))?);
+            let allowed: Vec<_> = permitted.iter().map(Allowed::to_json).collect();
+            out::line(&serde_json::to_string_pretty(&json!({ "problems": listed, "allowed": allowed }))?);
         }
         Format::Github => found.iter().for_each(|problem| out::line(&annotation::of_problem(problem))),
-        Format::Sarif => out::line(&serde_json::to_string_pretty(&sarif::log(&found))?),
+        Format::Sarif => out::line(&serde_json::to_string_pretty(&sarif::log(&found, &permitted))?),
     }
     let fails = |problem: &Problem| match problem.code.severity() {
         Severity::Error => true,

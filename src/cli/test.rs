@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     let mut ran = Vec::new();
     for path in paths {
-        let Loaded { rules, cases, problems } = load(path, &settings::environment(Secrets::Unset, &network, None));
+        let Loaded { rules, cases, problems, .. } = load(path, &settings::environment(Secrets::Unset, &network, None));
         let Some(rules) = rules else { return Ok(settings::rejected(&problems)) };
         let wanted = |case: &Case| arguments.filter.as_ref().is_none_or(|filter| case.name.contains(filter));
         for case in cases.into_iter().filter(wanted) {

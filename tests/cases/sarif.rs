@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::program::{folders, project, run};
 
@@ -42,7 +42,9 @@ fn cut(text: &str, region: &Value) -> String {
 
 /// A result and the problem that JSON tells in its place.
 fn compare(result: &Value, rules: &[Value], problem: &Value) {
-    assert_eq!(keys(result), ["ruleId", "ruleIndex", "level", "message", "locations"]);
+    let always = ["ruleId", "ruleIndex", "level", "message", "locations", "suppressions"];
+    let fix = (!problem["fix"].is_null()).then_some("fixes");
+    assert_eq!(keys(result), always.into_iter().chain(fix).collect::<Vec<_>>());
     let rule = &rules[usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
     assert_eq!((&result["ruleId"], &rule["id"]), (&problem["code"], &problem["code"]));
     let severity = &problem["severity"];
@@ -57,6 +59,31 @@ fn compare(result: &Value, rules: &[Value], problem: &Value) {
         let place = |line: &str, column: &str| (count(&region[line]), count(&region[column]));
         assert!(place("startLine", "startColumn") < place("endLine", "endColumn"), "{region}");
     }
+    let suppressions = match problem["reason"].as_str() {
+        Some(reason) => json!([{"kind": "inSource", "justification": reason}]),
+        None => json!([]),
+    };
+    assert_eq!(result["suppressions"], suppressions);
+    if fix.is_some() {
+        compare_fix(&result["fixes"], problem);
+    }
+}
+
+/// The edit of a result and that of the problem.
+fn compare_fix(fixes: &Value, problem: &Value) {
+    let fix = &problem["fix"];
+    let region = json!({
+        "startLine": fix["line"], "startColumn": fix["column"],
+        "endLine": fix["end_line"], "endColumn": fix["end_column"],
+    });
+    let expected = json!([{
+        "description": {"text": problem["help"].as_str().unwrap().replace('{', "{{").replace('}', "}}")},
+        "artifactChanges": [{
+            "artifactLocation": {"uri": problem["path"]},
+            "replacements": [{"deletedRegion": region, "insertedContent": {"text": fix["replacement"]}}],
+        }],
+    }]);
+    assert_eq!(*fixes, expected);
 }
 
 #[test]
@@ -75,7 +102,7 @@ fn the_result_of_one_mistake_has_every_part() {
     assert!(rule["help"]["text"].as_str().unwrap().contains("```yaml wrong"), "the page of `--explain`: {rule}");
     assert_eq!(rule["help"]["markdown"], rule["help"]["text"]);
     assert!(!rule["fullDescription"]["text"].as_str().unwrap().contains('\n'), "the first paragraph: {rule}");
-    let expected = serde_json::json!([{
+    let expected = json!([{
         "ruleId": "R021",
         "ruleIndex": 0,
         "level": "error",
@@ -84,6 +111,7 @@ fn the_result_of_one_mistake_has_every_part() {
             "artifactLocation": {"uri": "rules/main.yaml"},
             "region": {"startLine": 7, "startColumn": 11, "endLine": 7, "endColumn": 18},
         }}],
+        "suppressions": [],
     }]);
     assert_eq!(run["results"], expected);
 }
@@ -96,11 +124,13 @@ fn every_mistake_is_told_as_json_tells_it() {
         rules.iter().map(|path| path.strip_prefix(&format!("{}/", project().display())).unwrap()).collect();
     let log = sarif(project(), &rules);
     let json = run(project(), &[&["check", "--format", "json"], rules.as_slice()].concat()).json();
-    let (results, problems) = (log["results"].as_array().unwrap(), json["problems"].as_array().unwrap());
+    let list = |key: &str| json[key].as_array().unwrap().clone();
+    let (results, problems) = (log["results"].as_array().unwrap(), [list("problems"), list("allowed")].concat());
+    assert!(list("allowed").len() >= 3, "cases that comments allow");
     assert_eq!(keys(&log), ["tool", "columnKind", "results"]);
     assert!(results.len() == problems.len() && results.len() >= rules.len() / 2, "{} results", results.len());
     let rules = log["tool"]["driver"]["rules"].as_array().unwrap();
-    results.iter().zip(problems).for_each(|(result, problem)| compare(result, rules, problem));
+    results.iter().zip(&problems).for_each(|(result, problem)| compare(result, rules, problem));
 }
 
 #[test]

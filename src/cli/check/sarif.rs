@@ -1,6 +1,5 @@
 //! Problems as SARIF 2.1.0, which code scanning services and editors read: one run, a rule for each code that occurs.
-//!
-//! Fixes are left out: what helps is known as a sentence, not as an edit.
+//! What a comment allows is among the results, too, as suppressed.
 
 use std::path::Path;
 
@@ -8,7 +7,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::cli::place::{Region, seen_from, whole, working_directory};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Fix, Problem};
+use crate::rules::Allowed;
 
 /// Where validators and editors find the schema.
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -17,13 +17,15 @@ const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os
 const NOT_IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// The whole log.
-pub(super) fn log(problems: &[Problem]) -> Value {
-    let mut codes: Vec<Code> = problems.iter().map(|problem| problem.code).collect();
+pub(super) fn log(problems: &[Problem], allowed: &[Allowed]) -> Value {
+    let reasons = allowed.iter().map(|allowed| (&allowed.problem, Some(allowed.reason.as_str())));
+    let found: Vec<_> = problems.iter().map(|problem| (problem, None)).chain(reasons).collect();
+    let mut codes: Vec<Code> = found.iter().map(|(problem, _)| problem.code).collect();
     codes.sort_unstable();
     codes.dedup();
     let here = working_directory();
     let rules: Vec<Value> = codes.iter().map(|code| rule(*code)).collect();
-    let results: Vec<Value> = problems.iter().map(|problem| result(problem, &codes, &here)).collect();
+    let results: Vec<Value> = found.iter().map(|(problem, reason)| result(problem, *reason, &codes, &here)).collect();
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -46,7 +48,8 @@ fn rule(code: Code) -> Value {
     })
 }
 
-fn result(problem: &Problem, codes: &[Code], here: &Path) -> Value {
+/// `reason`: why a comment allows it. Either all results of a run have `suppressions` or none has (3.27.23).
+fn result(problem: &Problem, reason: Option<&str>, codes: &[Code], here: &Path) -> Value {
     let help = problem.help.iter().map(String::as_str);
     let text: Vec<&str> = [problem.message.as_str()].into_iter().chain(help).collect();
     let Region { line, column, end } = Region::of(&problem.place);
@@ -55,13 +58,33 @@ fn result(problem: &Problem, codes: &[Code], here: &Path) -> Value {
         region.insert("endLine".to_owned(), end_line.into());
         region.insert("endColumn".to_owned(), end_column.into());
     }
-    json!({
+    let suppressions = reason.map(|reason| json!({"kind": "inSource", "justification": reason}));
+    let mut result = json!({
         "ruleId": problem.code.as_str(),
         "ruleIndex": codes.iter().position(|code| *code == problem.code),
         "level": problem.code.severity(),
         "message": {"text": message(&text.join("\n"))},
         "locations": [{
             "physicalLocation": {"artifactLocation": {"uri": uri(&problem.place.file.path, here)}, "region": region},
+        }],
+        "suppressions": suppressions.into_iter().collect::<Vec<_>>(),
+    });
+    if let (Some(result), Some(fix)) = (result.as_object_mut(), &problem.fix) {
+        result.insert("fixes".to_owned(), json!([edit(problem, fix, here)]));
+    }
+    result
+}
+
+/// One edit; what helps is its description.
+fn edit(problem: &Problem, fix: &Fix, here: &Path) -> Value {
+    let file = &problem.place.file;
+    let ((line, column), (end_line, end_column)) = (file.position(fix.span.start), file.position(fix.span.end));
+    let region = json!({"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column});
+    json!({
+        "description": {"text": message(problem.help.as_deref().unwrap_or(&problem.message))},
+        "artifactChanges": [{
+            "artifactLocation": {"uri": uri(&file.path, here)},
+            "replacements": [{"deletedRegion": region, "insertedContent": {"text": fix.replacement}}],
         }],
     })
 }
