@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod demo;
 mod explain;
+mod fmt;
 mod init;
 mod man;
 mod out;
@@ -45,6 +46,8 @@ enum Command {
     Check(check::Arguments),
     /// Run the tests beside the rules (*.test.yaml): no network, no clock
     Test(test::Arguments),
+    /// Lay out rule and test files in one way; comments and values stay what they are
+    Fmt(fmt::Arguments),
     /// Decide one event and print why
     Explain(explain::Arguments),
     /// Receive webhooks and send cards
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
     let ended = match arguments.command {
         Command::Check(check) => check::run(&check, &arguments.rules),
         Command::Test(test) => test::run(&test, &arguments.rules),
+        Command::Fmt(fmt) => fmt::run(&fmt, &arguments.rules),
         Command::Explain(explain) => explain::run(&explain, &arguments.rules),
         Command::Serve(serve) => serve::run(&serve, arguments.rules),
         Command::Demo(demo) => demo::run(&demo, arguments.rules),

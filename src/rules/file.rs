@@ -29,13 +29,8 @@ impl Directory {
     /// Reads all `*.yaml` and `*.yml` files below `path`, or the one file that `path` names.
     pub(super) fn read(path: &Path) -> Directory {
         let mut directory = Directory::default();
-        let found = if path.is_file() { Ok(vec![path.to_owned()]) } else { find(path) };
-        match found {
-            Err(message) => directory.problems.push(directory_problem(path, message)),
-            Ok(files) if files.is_empty() => {
-                let message = format!("there is no rule file (*.yaml, *.yml) in `{}`", path.display());
-                directory.problems.push(directory_problem(path, message));
-            }
+        match files(path) {
+            Err(problem) => directory.problems.push(problem),
             Ok(files) if files.iter().all(|file| is_test(file)) => {
                 let message = format!("there are only tests in `{}`, and no rule file", path.display());
                 directory.problems.push(directory_problem(path, message));
@@ -51,6 +46,22 @@ impl Directory {
             Ok(document) => self.rules.push(document),
             Err(problem) => self.problems.push(problem),
         }
+    }
+}
+
+/// All `*.yaml` and `*.yml` files below `path`, or the one file that `path` names, in the order in which they count.
+///
+/// # Errors
+/// One problem where there is none, or where a directory can't be read.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let found = if path.is_file() { Ok(vec![path.to_owned()]) } else { find(path) };
+    match found {
+        Err(message) => Err(directory_problem(path, message)),
+        Ok(files) if files.is_empty() => {
+            let message = format!("there is no rule file (*.yaml, *.yml) in `{}`", path.display());
+            Err(directory_problem(path, message))
+        }
+        Ok(files) => Ok(files),
     }
 }
 
@@ -95,7 +106,8 @@ fn walk(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), 
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Arc<SourceFile>, Problem> {
+/// The file, if it can be read, is not too large and is UTF-8.
+pub(super) fn read(path: &Path) -> Result<Arc<SourceFile>, Problem> {
     let shown = path.display().to_string();
     let problem = |message: String, help: &str| {
         let file = Arc::new(SourceFile { path: shown.clone(), text: String::new() });
