@@ -15,6 +15,7 @@ mod card;
 mod check;
 mod commands;
 mod demo;
+mod docs;
 mod fmt;
 mod github;
 mod init;

@@ -1,5 +1,7 @@
 //! The schemas that `callcard schema` prints: what an editor completes and explains from.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::program::{project, run};
@@ -43,6 +45,15 @@ fn each_key(root: &Value, look: &mut dyn FnMut(&str, &Map<String, Value>)) {
         }
     }
     walk(root, root, "", look);
+}
+
+/// The names of all keys of rules and tests.
+pub fn keys() -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for name in ["rules", "tests"] {
+        each_key(&printed(name), &mut |path, _| keys.extend(path.rsplit('/').next().map(str::to_owned)));
+    }
+    keys
 }
 
 /// Whether a key holds a value that a person types, and not further keys, which have examples of their own.
@@ -113,8 +124,12 @@ fn the_shipped_rules_and_tests_fit() {
         if !name.ends_with(".yaml") {
             continue;
         }
-        let schema = printed(if name.ends_with(".test.yaml") { "tests" } else { "rules" });
-        let value: Value = serde_yaml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let which = if name.ends_with(".test.yaml") { "tests" } else { "rules" };
+        let schema = printed(which);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let modeline = format!("# yaml-language-server: $schema=../schemas/{which}.schema.json");
+        assert_eq!(text.lines().next(), Some(modeline.as_str()), "{name}: an editor finds the schema");
+        let value: Value = serde_yaml::from_str(&text).unwrap();
         let validator = jsonschema::draft7::options().build(&schema).unwrap();
         let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{name}: {errors:#?}");
