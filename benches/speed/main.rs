@@ -38,7 +38,8 @@ fn loaded(directory: &Path) -> RuleSet {
     // An error means that another bench of this run has installed it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let network = Network::new().unwrap();
-    let environment = Environment { secrets: Secrets::Unset, network: &network, accounts: Accounts::Written(None) };
+    let environment =
+        Environment { secrets: Secrets::Unset, network: &network, accounts: Accounts::Written(None), proofs: false };
     let loaded = load(directory, &environment);
     loaded.rules.unwrap_or_else(|| panic!("{:#?}", loaded.problems.first()))
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::sync::OnceLock;
 
+use callcard::condition::Facts;
 use callcard::event::Call;
 use callcard::rules::RuleSet;
 use divan::Bencher;
@@ -51,7 +52,8 @@ impl Subject {
         let mut calls = Vec::with_capacity(CALLS);
         for rule in (0..CALLS).map(|position| position * size / CALLS) {
             let call = call_for(rule);
-            let found: Vec<&str> = rules.matching(&call).map(|rule| rule.name.as_ref()).collect();
+            let facts = Facts::new(&call, &rules.defaults.time_zone);
+            let found: Vec<&str> = rules.matching(&facts).map(|rule| rule.name.as_ref()).collect();
             assert_eq!(found, [format!("rule-{rule}")]);
             calls.push(call);
         }
@@ -60,7 +62,8 @@ impl Subject {
     }
 
     fn matched(&self) -> usize {
-        self.calls.iter().map(|call| self.rules.matching(divan::black_box(call)).count()).sum()
+        let facts = |call| Facts::new(divan::black_box(call), &self.rules.defaults.time_zone);
+        self.calls.iter().map(|call| self.rules.matching(&facts(call)).count()).sum()
     }
 
     fn looked_up(&self) -> usize {
