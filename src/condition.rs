@@ -18,12 +18,12 @@ pub use cell::{Cell, Dimension};
 pub use compile::{Lists, Vocabulary};
 pub use facts::Facts;
 pub use interval_set::{Interval, IntervalSet};
-pub use number_set::{DIGITS_MAX, NumberSet, book, book_place, international};
+pub use number_set::{DIGITS_MAX, NumberSet, book, book_place, international, number_text};
 pub use pattern::{PatternError, parse as parse_pattern};
 pub use schedule::{Schedule, ScheduleError, Schedules};
 pub use space::{
     ACCOUNT, CALLEE_ID, CALLEE_KIND, CUSTOMER, DIRECTION, DIRECTIONS, EVENT, EVENTS, LINE_ID, LINE_NUMBER, Space, USER,
-    WEEK, direction_ordinal, event_ordinal,
+    WEEK, direction_ordinal, event_ordinal, id_of,
 };
 
 use serde::Serialize;

@@ -5,12 +5,14 @@
 //! same one for the same call. Waiting uses tokio's time, which tests pause.
 
 mod answers;
+mod reach;
 #[cfg(test)]
 mod tests;
 mod trace;
 mod values;
 
 pub use answers::Answer;
+pub use reach::{Example, Reach, reach};
 pub use trace::{Explanation, NeedStep, RuleSteps, SourceStep, Trace, Tried};
 
 use std::sync::Arc;

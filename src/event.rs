@@ -20,7 +20,7 @@ use serde_json::{Value, error::Category};
 pub use call::{Call, Callee, Line};
 pub use kind::Kind;
 pub use number::CustomerNumber;
-pub use plan::{EXTENSION_DIGITS_MAX, Plan, plans};
+pub use plan::{EXTENSION_DIGITS_MAX, Plan, example_numbers, plans};
 pub use region::Region;
 
 /// The schema of what is read of a webhook, printed by `callcard schema event`.

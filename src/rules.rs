@@ -23,6 +23,7 @@ pub use cases::{Case, Cases, Expected, ExpectedCard, Given, records_from_yaml};
 pub use compile::{CALL_FIELDS, DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, NUMBER_FIELDS, checked_api};
 pub use file::files;
 pub use format::{Unformatted, format};
+pub use proof::{OUTCOMES, Prover, Verdict, dimension as source_dimension, first};
 pub use reload::{Live, Rejected};
 pub use schema::{RULES_SCHEMA, TESTS_SCHEMA};
 pub use secrets::Secrets;
@@ -34,7 +35,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::card::{CardTemplate, Renderer, Template};
-use crate::condition::{Facts, When};
+use crate::condition::{Facts, Space, When};
 use crate::event::{Direction, EventKind, Region};
 use crate::problem::{Code, Place, Problem};
 use crate::source::{Network, Source, Stub};
@@ -244,8 +245,7 @@ pub fn load(path: &Path, environment: &Environment<'_>) -> Loaded {
         problems.retain(|problem| !matches!(problem.code, Code::UnknownName | Code::TemplateName | Code::NoRule));
     }
     if environment.proofs && !problems.iter().any(Problem::is_error) {
-        let space = compiled.matcher.space();
-        problems.extend(dead::problems(&directory.rules, &compiled.rules, space, compiled.sources.len()));
+        problems.extend(dead::problems(&directory.rules, &compiled));
     }
     let known: Vec<&str> = compiled.rules.iter().map(|rule| rule.name.as_ref()).collect();
     let cases = cases::read(&directory.tests, root, &known, &compiled, &mut problems);
@@ -276,6 +276,16 @@ impl RuleSet {
     /// Whether any rule could be about such an event; the others need not be stored.
     pub fn can_want(&self, event: &EventKind, direction: Option<Direction>) -> bool {
         self.matcher.can_want(event, direction)
+    }
+
+    /// The space in which its rules are compared.
+    pub fn space(&self) -> &Space {
+        self.matcher.space()
+    }
+
+    /// Proofs about its rules.
+    pub fn prover(&self) -> Prover<'_> {
+        Prover::new(&self.rules, self.space(), self.sources.len())
     }
 
     /// The rules whose `when` holds for the call, in order. It takes as long for many rules as for few, where they differ

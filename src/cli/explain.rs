@@ -1,5 +1,8 @@
 //! `callcard explain`: one event, decided, with every reason.
 
+mod against;
+mod reach;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -15,8 +18,14 @@ use crate::rules::{DEFAULT_ACCOUNT, Loaded, RuleSet, Secrets, load, records_from
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The webhook's body; `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    event: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "reach")]
+    event: Option<PathBuf>,
+    /// Print a call that reaches this rule, as a test; or the rules that keep every call from it
+    #[arg(long, value_name = "RULE", conflicts_with_all = ["event", "at", "records", "account", "against"])]
+    reach: Option<String>,
+    /// Show what the rules in another directory would have done, as a diff
+    #[arg(long, value_name = "DIR")]
+    against: Option<PathBuf>,
     /// The start of the call, instead of the event's own
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
@@ -41,40 +50,70 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments, path: &Path) -> Result<Ended> {
-    let network = settings::network()?;
-    let secrets = if arguments.records.is_some() { Secrets::Unset } else { Secrets::From(&settings::variable) };
-    let Loaded { rules, problems, .. } = load(path, &settings::environment(secrets, &network, None));
-    let Some(mut rules) = rules else { return Ok(settings::rejected(&problems)) };
-    if let Some(file) = &arguments.records {
-        let text = std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
-        match records_from_yaml(&file.display().to_string(), text, &rules) {
-            Ok(given) => rules = rules.with_stubs(&given),
-            Err(problem) => return Ok(settings::rejected(&[problem])),
-        }
-    }
-    let call = call(arguments, &rules)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let decision = runtime.block_on(async {
-        let deadline = Instant::now() + rules.defaults.decide_within;
-        engine::decide(&rules, &call, deadline).await
-    });
-    let explanation = Explanation::new(&rules, &call, &decision);
+    let Some(rules) = rules(arguments, path)? else { return Ok(Ended::Wrong) };
+    let Some(event) = &arguments.event else {
+        return runtime.block_on(reach::run(&rules, arguments.reach.as_deref().unwrap_or_default(), arguments.format));
+    };
+    let body = body(event)?;
+    let (here, ended) = runtime.block_on(explained(arguments, &rules, &body))?;
+    let Some(other) = &arguments.against else {
+        match arguments.format {
+            Format::Json => out::line(&serde_json::to_string_pretty(&here)?),
+            Format::Text => shown::explanation(&here).iter().for_each(|line| out::line(line)),
+        }
+        return Ok(ended);
+    };
+    let Some(rules) = self::rules(arguments, other)? else { return Ok(Ended::Wrong) };
+    let (there, _) = runtime.block_on(explained(arguments, &rules, &body))?;
     match arguments.format {
-        Format::Json => out::line(&serde_json::to_string_pretty(&explanation)?),
-        Format::Text => shown::explanation(&explanation).iter().for_each(|line| out::line(line)),
+        Format::Json => out::line(&serde_json::to_string_pretty(&against::report(&here, &there))?),
+        Format::Text => against::text(&here, &there).iter().for_each(|line| out::line(line)),
     }
-    Ok(if matches!(decision.outcome, Outcome::Invalid(_)) { Ended::Wrong } else { Ended::Fine })
+    Ok(ended)
 }
 
-fn call(arguments: &Arguments, rules: &RuleSet) -> Result<Call> {
+/// The rules of a directory, with the records that are given; nothing where problems were told.
+fn rules(arguments: &Arguments, path: &Path) -> Result<Option<RuleSet>> {
+    let network = settings::network()?;
+    let asks_nobody = arguments.records.is_some() || arguments.reach.is_some();
+    let secrets = if asks_nobody { Secrets::Unset } else { Secrets::From(&settings::variable) };
+    let Loaded { rules, problems, .. } = load(path, &settings::environment(secrets, &network, None));
+    let Some(rules) = rules else {
+        settings::rejected(&problems);
+        return Ok(None);
+    };
+    let Some(file) = &arguments.records else { return Ok(Some(rules)) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
+    match records_from_yaml(&file.display().to_string(), text, &rules) {
+        Ok(given) => Ok(Some(rules.with_stubs(&given))),
+        Err(problem) => {
+            settings::rejected(&[problem]);
+            Ok(None)
+        }
+    }
+}
+
+async fn explained(arguments: &Arguments, rules: &RuleSet, body: &[u8]) -> Result<(Explanation, Ended)> {
+    let call = call(arguments, rules, body)?;
+    let decision = engine::decide(rules, &call, Instant::now() + rules.defaults.decide_within).await;
+    let ended = if matches!(decision.outcome, Outcome::Invalid(_)) { Ended::Wrong } else { Ended::Fine };
+    Ok((Explanation::new(rules, &call, &decision), ended))
+}
+
+fn body(path: &Path) -> Result<Vec<u8>> {
     let mut body = Vec::new();
-    if arguments.event == Path::new("-") {
+    if path == Path::new("-") {
         std::io::stdin().read_to_end(&mut body).context("standard input can't be read")?;
     } else {
-        body =
-            std::fs::read(&arguments.event).with_context(|| format!("{} can't be read", arguments.event.display()))?;
+        body = std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
     }
-    let event = Event::parse(&body).with_context(|| format!("{} is not an event", arguments.event.display()))?;
+    Event::parse(&body).with_context(|| format!("{} is not an event", path.display()))?;
+    Ok(body)
+}
+
+fn call(arguments: &Arguments, rules: &RuleSet, body: &[u8]) -> Result<Call> {
+    let event = Event::parse(body)?;
     let account = arguments.account.as_deref().or(rules.accounts.first().map(|account| account.name.as_str()));
     let known = rules.account_names();
     if let Some(name) = account.filter(|name| !known.contains(name)) {

@@ -49,7 +49,7 @@ pub(super) fn ordinal_of_call(number: &CustomerNumber) -> u64 {
 }
 
 /// The text of an ordinal: `+905321234567` or `101`; nothing for what only stands in for a number.
-pub(super) fn text_of(ordinal: u64) -> Option<String> {
+pub fn number_text(ordinal: u64) -> Option<String> {
     let (kind, value) = (ordinal / VALUES, ordinal % VALUES);
     let (plus, length) = if kind < PLUS { ("", kind) } else { ("+", kind - PLUS) };
     (ordinal < NUMBERS_END).then(|| format!("{plus}{value:0length$}", length = usize::try_from(length).unwrap_or(0)))
@@ -187,11 +187,11 @@ mod tests {
     #[test]
     fn a_number_is_its_ordinal_and_back() {
         for text in ["+905321234567", "101", "007", "+1", "+999999999999999", "000001"] {
-            assert_eq!(text_of(ordinal_of(text)).as_deref(), Some(text));
+            assert_eq!(number_text(ordinal_of(text)).as_deref(), Some(text));
             assert!(NumberSet::every().contains_text(text));
         }
-        assert_eq!(text_of(NO_NUMBER), None);
-        assert_eq!(text_of(TOO_LONG), None);
+        assert_eq!(number_text(NO_NUMBER), None);
+        assert_eq!(number_text(TOO_LONG), None);
         assert!(!NumberSet::every().contains_text("+1234567890123456"));
         assert!(international().contains(ordinal_of("+1")) && international().contains(TOO_LONG));
         assert!(!international().contains(ordinal_of("101")) && !international().contains(NO_NUMBER));

@@ -10,7 +10,7 @@ use super::cell::{Cell, Dimension};
 use super::interval_set::{Interval, IntervalSet};
 use super::number_set::{self, DIGITS_MAX, NO_NUMBER, TOO_LONG};
 use super::{Test, When};
-use crate::event::{Call, Direction, EXTENSION_DIGITS_MAX, EventKind, Kind, plans};
+use crate::event::{Call, CustomerNumber, Direction, EXTENSION_DIGITS_MAX, EventKind, Kind, plans};
 
 /// What happened to the call: see [`event_ordinal`].
 pub const EVENT: Dimension = 0;
@@ -95,13 +95,31 @@ impl Space {
         self.schedules.get(text).copied()
     }
 
-    /// The names behind the ordinals of a dimension, for showing a point.
-    pub fn name(&self, dimension: Dimension, ordinal: u64) -> Option<&str> {
-        match dimension {
-            ACCOUNT => self.accounts.get(usize::try_from(ordinal).ok()?).map(String::as_str),
-            CALLEE_KIND => self.callee_kinds.iter().find(|(_, at)| **at == ordinal).map(|(name, _)| name.as_str()),
-            _ => None,
-        }
+    /// The account at a place.
+    pub fn account_name(&self, ordinal: u64) -> Option<&str> {
+        self.accounts.get(usize::try_from(ordinal).ok()?).map(String::as_str)
+    }
+
+    /// The kind of callee at a place; of those that no rule names, one that there is; none where nothing is called.
+    pub fn callee_kind_name(&self, ordinal: u64) -> Option<&str> {
+        const KINDS: [&str; 5] = ["user", "team", "contact", "greeting", "voicemail"];
+        let named = self.callee_kinds.iter().find(|(_, at)| **at == ordinal).map(|(name, _)| name.as_str());
+        let other = KINDS.into_iter().find(|kind| !self.callee_kinds.contains_key(*kind)).unwrap_or("other");
+        named.or((ordinal > 0).then_some(other))
+    }
+
+    /// Whether it is the dimension of a schedule that is not the same every week.
+    pub fn is_schedule(&self, dimension: Dimension) -> bool {
+        (OPAQUE..self.end()).contains(&dimension)
+    }
+
+    /// Whether a number is in a cell, as the customer's or the line's; `dimension` says which.
+    pub fn has_number(&self, cell: &Cell, dimension: Dimension, number: &CustomerNumber) -> bool {
+        let kind = || kind_ordinal(number.kind());
+        let country = || number.country().map_or(0, |country| self.country(country));
+        let has = |dimension, value| cell.get(dimension).is_none_or(|set| set.contains(value));
+        has(dimension, number_set::ordinal_of_call(number))
+            && (dimension != CUSTOMER || (has(KIND, kind()) && has(COUNTRY, country())))
     }
 
     /// The value of a call in one of the dimensions up to [`USER`]; 0 in others.
@@ -260,6 +278,11 @@ pub fn direction_ordinal(direction: Option<Direction>) -> u64 {
 /// In the order of the ids.
 pub(super) fn id_ordinal(id: Option<i64>) -> u64 {
     id.map_or(NO_ID, |id| id.cast_unsigned() ^ (1 << 63))
+}
+
+/// The id at a place; none where there is none.
+pub fn id_of(ordinal: u64) -> Option<i64> {
+    (ordinal != NO_ID).then(|| (ordinal ^ (1 << 63)).cast_signed())
 }
 
 /// Whether an id is told from none.

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat};
 
 use super::Region;
 pub use super::dialled::EXTENSION_DIGITS_MAX;
@@ -42,6 +42,25 @@ pub fn plans() -> &'static [Plan] {
     &PLANS
 }
 
+/// Numbers that the plans give as examples, in international form: of each country one of each kind.
+pub fn example_numbers() -> &'static [String] {
+    static NUMBERS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let of_region = |region| {
+            let kinds = PHONE_NUMBER_UTIL.get_supported_types_for_region(region).unwrap_or_default();
+            let example = move |kind| PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(region, kind).ok();
+            kinds.into_iter().filter_map(example)
+        };
+        let numbers = PHONE_NUMBER_UTIL.get_supported_regions().flat_map(of_region);
+        let mut numbers: Vec<String> =
+            numbers.map(|number| number.format_as(PhoneNumberFormat::E164).into_owned()).collect();
+        // The library's order is that of a hash table.
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    });
+    &NUMBERS
+}
+
 /// Only the length of the tried number counts, not its digits.
 fn lengths(code: i32) -> Vec<usize> {
     (1..=NATIONAL_DIGITS_MAX)
@@ -63,24 +82,18 @@ mod tests {
     #[test]
     fn every_number_that_a_country_has_is_in_its_plan() {
         let mut seen = 0;
-        for region in PHONE_NUMBER_UTIL.get_supported_regions() {
-            for kind in PHONE_NUMBER_UTIL.get_supported_types_for_region(region).unwrap() {
-                let Ok(example) = PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(region, kind) else {
-                    continue;
-                };
-                let text = format!("+{}{}", example.country_code, example.national_number);
-                let number = CustomerNumber::parse(Some(&text), Region::default());
-                let Some(e164) = number.e164() else { continue };
-                let plan = plans().iter().find(|plan| e164[1..].starts_with(&plan.code.to_string())).unwrap();
-                assert!(plan.lengths.contains(&(e164.len() - 1 - plan.code.to_string().len())), "{e164}");
-                match (number.country(), plan.countries.as_slice()) {
-                    (Some(country), countries) => {
-                        assert!(countries.iter().any(|one| one.as_str() == country), "{e164}")
-                    }
-                    (None, countries) => assert_ne!(countries.len(), 1, "{e164}"),
+        for text in example_numbers() {
+            let number = CustomerNumber::parse(Some(text), Region::default());
+            let Some(e164) = number.e164() else { continue };
+            let plan = plans().iter().find(|plan| e164[1..].starts_with(&plan.code.to_string())).unwrap();
+            assert!(plan.lengths.contains(&(e164.len() - 1 - plan.code.to_string().len())), "{e164}");
+            match (number.country(), plan.countries.as_slice()) {
+                (Some(country), countries) => {
+                    assert!(countries.iter().any(|one| one.as_str() == country), "{e164}")
                 }
-                seen += 1;
+                (None, countries) => assert_ne!(countries.len(), 1, "{e164}"),
             }
+            seen += 1;
         }
         assert!(seen > 1_000, "{seen} numbers were compared");
     }

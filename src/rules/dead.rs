@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use super::Rule;
 use super::proof::{Prover, Verdict};
 use super::yaml::{Document, Node};
-use crate::condition::{CALLEE_ID, CALLEE_KIND, Cell, EVENT, IntervalSet, Space, USER, WEEK, event_ordinal};
+use super::{Rule, RuleSet};
+use crate::condition::{CALLEE_ID, CALLEE_KIND, Cell, EVENT, IntervalSet, USER, WEEK, event_ordinal};
 use crate::event::EventKind;
 use crate::problem::{Code, Place, Problem};
 
@@ -18,9 +18,9 @@ const NAMES_MAX: usize = 5;
 /// Pairs of rules of two events that are compared.
 const PAIRS_MAX: usize = 10_000;
 
-/// Everything that can be proved of the rules. `sources` is how many there are.
-pub(super) fn problems(documents: &[Document], rules: &[Rule], space: &Space, sources: usize) -> Vec<Problem> {
-    let prover = Prover::new(rules, space, sources);
+/// Everything that can be proved of the rules.
+pub(super) fn problems(documents: &[Document], rule_set: &RuleSet) -> Vec<Problem> {
+    let (rules, prover) = (&rule_set.rules, rule_set.prover());
     let mut found = Vec::new();
     let mut given_up: Vec<&Rule> = Vec::new();
     let mut covered_by: Vec<Option<usize>> = Vec::with_capacity(rules.len());
@@ -31,7 +31,7 @@ pub(super) fn problems(documents: &[Document], rules: &[Rule], space: &Space, so
             _ => None,
         });
         match verdict {
-            Verdict::Alive(_) => {}
+            Verdict::Alive => {}
             Verdict::Unknown => given_up.push(rule),
             Verdict::Impossible => found.push(impossible(documents, position, rule, &prover.contradiction(rule))),
             Verdict::Covered(covering) => found.push(covered(rules, rule, &covering)),

@@ -26,29 +26,19 @@ const STEPS_MAX: usize = 3_000_000;
 const COVERING_REDUCED_MAX: usize = 32;
 
 /// What a source can have said: nothing found, one record, several, or that it failed.
-const OUTCOMES: [Option<usize>; 4] = [Some(0), Some(1), Some(2), None];
+pub const OUTCOMES: [Option<usize>; 4] = [Some(0), Some(1), Some(2), None];
 
 /// What is known of a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// It decides this call and perhaps others in the cell: no earlier rule covers it. Where it holds an expression, only
-    /// if that is true.
-    Alive(Witness),
+    /// No earlier rule covers it for some call. Where it holds an expression, it decides only if that is true.
+    Alive,
     /// No call has all of what it asks for.
     Impossible,
     /// These rules, by position, decide all of its calls.
     Covered(Vec<usize>),
     /// It was given up.
     Unknown,
-}
-
-/// Calls that only this rule can decide.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Witness {
-    /// Calls around the one that was found.
-    pub cell: Cell,
-    /// The position of the first dimension of a source.
-    pub sources: Dimension,
 }
 
 /// The rules of a set as unions of cells.
@@ -85,8 +75,24 @@ impl<'a> Prover<'a> {
 
     /// What is known of the rule at a position.
     pub fn verdict(&self, position: usize) -> Verdict {
-        let Some(area) = self.rules.get(position).and_then(|rule| self.area(rule)) else { return Verdict::Unknown };
-        let mut covering = BTreeSet::new();
+        let search = self.search(position, 1);
+        match search.ended {
+            _ if !search.uncovered.is_empty() => Verdict::Alive,
+            Ended::GivenUp => Verdict::Unknown,
+            Ended::NoCall => Verdict::Impossible,
+            Ended::Finished(area) => Verdict::Covered(self.reduced(&area, search.covering)),
+        }
+    }
+
+    /// Cells in which some call is covered by no earlier rule than the one at a position: as many as are found, at most
+    /// `count`.
+    pub fn uncovered(&self, position: usize, count: usize) -> Vec<Cell> {
+        self.search(position, count).uncovered
+    }
+
+    fn search(&self, position: usize, count: usize) -> Search {
+        let mut search = Search { uncovered: Vec::new(), covering: BTreeSet::new(), ended: Ended::GivenUp };
+        let Some(area) = self.rules.get(position).and_then(|rule| self.area(rule)) else { return search };
         let mut steps_left = STEPS_FOR_A_RULE_MAX;
         let mut is_possible = false;
         for all in &self.universe {
@@ -95,15 +101,19 @@ impl<'a> Prover<'a> {
             while let Some(cell) = left.pop() {
                 match self.cover(&cell, position, &mut steps_left) {
                     Cover::By(rule, cover) => {
-                        covering.insert(rule);
+                        search.covering.insert(rule);
                         left.extend(cell.difference(cover));
                     }
-                    Cover::None => return Verdict::Alive(Witness { cell, sources: self.space.end() }),
-                    Cover::GivenUp => return Verdict::Unknown,
+                    Cover::None => search.uncovered.push(cell),
+                    Cover::GivenUp => return search,
+                }
+                if search.uncovered.len() >= count {
+                    return search;
                 }
             }
         }
-        if is_possible { Verdict::Covered(self.reduced(&area, covering)) } else { Verdict::Impossible }
+        search.ended = if is_possible { Ended::Finished(area) } else { Ended::NoCall };
+        search
     }
 
     /// Which parts of a rule that no call satisfies exclude each other: keys of its `when`, and `needs`. All of them where
@@ -202,6 +212,24 @@ impl<'a> Prover<'a> {
     }
 }
 
+/// What was found about one rule.
+struct Search {
+    uncovered: Vec<Cell>,
+    /// The rules that cover the rest.
+    covering: BTreeSet<usize>,
+    ended: Ended,
+}
+
+/// How a search ended that did not find enough.
+enum Ended {
+    /// It took too long.
+    GivenUp,
+    /// There is no call.
+    NoCall,
+    /// All of these calls were looked at.
+    Finished(Vec<Cell>),
+}
+
 /// What was found about one call.
 enum Cover<'a> {
     /// An earlier rule decides it, by position, with the cell that says so.
@@ -213,7 +241,7 @@ enum Cover<'a> {
 }
 
 /// The value of one call of the cell: the smallest, or where it is free what most calls have, nothing.
-pub(super) fn first(cell: &Cell, dimension: Dimension) -> u64 {
+pub fn first(cell: &Cell, dimension: Dimension) -> u64 {
     let free = if matches!(dimension, LINE_ID | CALLEE_ID | USER) { u64::MAX } else { 0 };
     cell.get(dimension).and_then(IntervalSet::first).unwrap_or(free)
 }
@@ -229,7 +257,8 @@ fn outcomes(need: Need) -> IntervalSet {
     IntervalSet::of((0..).zip(OUTCOMES).filter(|(_, outcome)| need.holds(*outcome)).map(|(at, _)| at))
 }
 
-fn dimension(space: &Space, source: usize) -> Dimension {
+/// The dimension of what a source says, by its position.
+pub fn dimension(space: &Space, source: usize) -> Dimension {
     space.end().saturating_add(Dimension::try_from(source).unwrap_or(Dimension::MAX))
 }
 

@@ -59,7 +59,7 @@ impl File {
     fn words(&self, words: &[&str], what: &str) -> Vec<String> {
         self.code()
             .flat_map(|(number, line)| {
-                let line = line.replace("fastrand::Rng::with_seed", "seeded").replace("&mut fastrand::Rng", "seeded");
+                let line = line.replace("fastrand::Rng", "Rng");
                 let found = words.iter().filter(move |word| has_word(&line, word));
                 found.map(move |word| format!("{}:{number}: {what}: {word}", self.path))
             })

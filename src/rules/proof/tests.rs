@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Prover, Verdict};
+use super::Verdict;
 use crate::condition::Facts;
 use crate::event::{Call, Event, Region};
 use crate::rules::{Accounts, Environment, Loaded, RuleSet, Secrets, load};
@@ -120,7 +120,7 @@ fn rules(text: &str, network: &Network) -> RuleSet {
 }
 
 fn verdicts(rules: &RuleSet) -> Vec<Verdict> {
-    let prover = Prover::new(&rules.rules, rules.matcher.space(), rules.sources.len());
+    let prover = rules.prover();
     (0..rules.rules.len()).map(|position| prover.verdict(position)).collect()
 }
 
@@ -201,11 +201,11 @@ fn what_is_called_dead_never_decides_and_the_index_finds_what_a_scan_finds() {
         let text = writer.rule_set(true);
         let rules = rules(&text, &network);
         let verdicts = verdicts(&rules);
-        dead += verdicts.iter().filter(|verdict| !matches!(verdict, Verdict::Alive(_))).count();
+        dead += verdicts.iter().filter(|verdict| !matches!(verdict, Verdict::Alive)).count();
         for call in &calls {
             let mut count = || [None, Some(0), Some(1), Some(2)][random.usize(..4)];
             if let Some(position) = decides(&rules, call, [count(), count()]) {
-                assert!(matches!(verdicts[position], Verdict::Alive(_)), "seed {seed}: r{position} decides\n{text}");
+                assert!(matches!(verdicts[position], Verdict::Alive), "seed {seed}: r{position} decides\n{text}");
             }
             let facts = Facts::new(call, &rules.defaults.time_zone);
             let scanned = rules.rules.iter().filter(|rule| rule.when.holds(&facts)).map(|rule| &rule.name);
@@ -243,7 +243,7 @@ fn where_brute_force_sees_every_call_a_rule_is_dead_just_when_it_never_decides()
         }
         for (position, verdict) in verdicts(&rules).iter().enumerate() {
             assert_ne!(*verdict, Verdict::Unknown, "seed {seed}: r{position}\n{text}");
-            let is_alive = matches!(verdict, Verdict::Alive(_));
+            let is_alive = matches!(verdict, Verdict::Alive);
             assert_eq!(is_alive, decided[position], "seed {seed}: r{position} is {verdict:?}\n{text}");
             if is_alive {
                 alive += 1
