@@ -22,8 +22,8 @@ pub use number_set::{DIGITS_MAX, NumberSet, book, book_place, international, num
 pub use pattern::{PatternError, parse as parse_pattern};
 pub use schedule::{Schedule, ScheduleError, Schedules};
 pub use space::{
-    ACCOUNT, CALLEE_ID, CALLEE_KIND, CUSTOMER, DIRECTION, DIRECTIONS, EVENT, EVENTS, LINE_ID, LINE_NUMBER, Space, USER,
-    WEEK, direction_ordinal, event_ordinal, id_of,
+    ACCOUNT, CALLEE_ID, CALLEE_KIND, CUSTOMER, DIRECTION, DIRECTIONS, EVENT, EVENTS, LINE_ID, LINE_NUMBER, NO_ID,
+    Space, USER, WEEK, direction_ordinal, event_ordinal, id_of, id_ordinal,
 };
 
 use serde::Serialize;

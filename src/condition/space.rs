@@ -46,7 +46,7 @@ pub const EVENTS: u64 = 3;
 /// Minutes of a week.
 const WEEK_MINUTES: u64 = 7 * 24 * 60;
 /// Stands where a call has no id. An id that large is not told from none, which is why tests of it are not exact.
-const NO_ID: u64 = u64::MAX;
+pub const NO_ID: u64 = u64::MAX;
 
 /// All calls, seen by a set of rules.
 #[derive(Clone, Debug, Default)]
@@ -276,7 +276,7 @@ pub fn direction_ordinal(direction: Option<Direction>) -> u64 {
 }
 
 /// In the order of the ids.
-pub(super) fn id_ordinal(id: Option<i64>) -> u64 {
+pub fn id_ordinal(id: Option<i64>) -> u64 {
     id.map_or(NO_ID, |id| id.cast_unsigned() ^ (1 << 63))
 }
 

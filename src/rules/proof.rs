@@ -13,7 +13,10 @@ use std::collections::BTreeSet;
 
 use super::index::Index;
 use super::{Need, Rule};
-use crate::condition::{Bound, CALLEE_ID, CUSTOMER, Cell, Dimension, IntervalSet, LINE_ID, Space, USER, international};
+use crate::condition::{
+    Bound, CALLEE_ID, CUSTOMER, Cell, DIRECTION, Dimension, IntervalSet, LINE_ID, NO_ID, Space, USER,
+    direction_ordinal, id_ordinal, international,
+};
 
 /// Calls that are looked at for one rule before it is given up. A rule that others cover piece by piece needs as many as
 /// there are pieces.
@@ -240,10 +243,15 @@ enum Cover<'a> {
     GivenUp,
 }
 
-/// The value of one call of the cell: the smallest, or where it is free what most calls have, nothing.
+/// The value of one call of the cell: no id or the smallest from 0 on, otherwise the smallest value.
 pub fn first(cell: &Cell, dimension: Dimension) -> u64 {
-    let free = if matches!(dimension, LINE_ID | CALLEE_ID | USER) { u64::MAX } else { 0 };
-    cell.get(dimension).and_then(IntervalSet::first).unwrap_or(free)
+    let set = cell.get(dimension);
+    if !matches!(dimension, LINE_ID | CALLEE_ID | USER) {
+        return set.and_then(IntervalSet::first).unwrap_or_default();
+    }
+    let Some(set) = set.filter(|set| !set.contains(NO_ID)) else { return NO_ID };
+    let usual = set.intersection(&IntervalSet::range(id_ordinal(Some(0)), NO_ID));
+    usual.first().or(set.first()).unwrap_or(NO_ID)
 }
 
 /// The answers of sources that a rule needs; nothing where it needs two different ones of one source.
@@ -276,7 +284,11 @@ fn universe(space: &Space, sources: usize) -> Vec<Cell> {
         );
         cells.extend(cell.with(CUSTOMER, &asked.complement()).and_then(|cell| said(cell, IntervalSet::of([0]))));
     }
-    let few = |cell: &Cell| cell.get(CUSTOMER).map_or(0, |set| set.intervals().len());
-    cells.sort_by_key(few);
+    // Most rules are alive, and seen to be in the first cell: that of an ordinary call with few numbers comes first.
+    let nobody_knows = direction_ordinal(None);
+    cells.sort_by_key(|cell| {
+        let directed = cell.get(DIRECTION).is_some_and(|set| !set.contains(nobody_knows));
+        (!directed, cell.get(CUSTOMER).map_or(0, |set| set.intervals().len()))
+    });
     cells
 }
