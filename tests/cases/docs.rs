@@ -77,7 +77,7 @@ fn every_wrong_example_has_the_mistake_that_stands_below_it() {
         let directory = directory(&page);
         for pair in blocks(&page).windows(2).filter(|pair| pair[0].0 == "yaml wrong") {
             write(directory.path(), "main.yaml", pair[0].1);
-            let ran = run(directory.path(), &["check"]);
+            let ran = run(directory.path(), &["check", "--deny", "warnings"]);
             assert_eq!((ran.code, pair[1].0), (Some(1), "text"), "{name}: {ran:#?}");
             assert_eq!(ran.stdout, format!("{}\n", pair[1].1), "{name}");
             count += 1;
