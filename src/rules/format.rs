@@ -15,8 +15,8 @@ use crate::problem::{Problem, SourceFile};
 /// Longer lines are broken where YAML lets them. A rule with its card fits on a few.
 const LINE_WIDTH: usize = 120;
 
-/// Above a value that stays as it is written, a table of aligned rows for example.
-const KEEP: &str = "callcard: keep layout";
+/// The comment above a value that stays as it is written, a table of aligned rows for example.
+const KEEP: &str = "callcard fmt: keep";
 
 /// Why a file keeps its layout.
 #[derive(Debug)]

@@ -89,10 +89,25 @@ fn what_is_nested_too_deep_is_a_problem_and_no_crash() {
 
 #[test]
 fn a_value_below_a_comment_can_keep_its_layout() {
-    let kept = "version: 1\n\n# callcard: keep layout\nlists:   {a:  [\"+90*\"],\n         bc: [\"+44*\"]}\n";
+    let kept = "version: 1\n\n# callcard fmt: keep\nrules:   [{name: a,  card: none},\n          {name: bc, card: none, when: {line: 1}}]\n";
     let directory = directory(kept);
+    assert!(!run(directory.path(), &["check"]).stdout.contains("R080"), "the comment is none that `check` reads");
     assert_eq!(run(directory.path(), &["fmt"]).code, Some(0));
     assert_eq!(text(directory.path()), kept);
+}
+
+#[test]
+fn a_warning_that_a_comment_allows_stays_allowed() {
+    let card = "{ type: title,   text: A }";
+    let untidy = format!(
+        "version: 1\n# callcard: allow R022 because the shop opens in May\nlists:   {{shop: [ '+90*' ]}}\nrules:\n\
+         - name: a\n  card: [ {card}, {card}, {card}, {card}, {card} ]\n"
+    );
+    let directory = directory(&untidy);
+    let check = || run(directory.path(), &["check", "--deny", "warnings"]);
+    assert_eq!(check().code, Some(0), "{:#?}", check());
+    assert_eq!(run(directory.path(), &["fmt"]).stdout, "rules/main.yaml\n");
+    assert_eq!(check().code, Some(0), "{:#?}", check());
 }
 
 #[test]
