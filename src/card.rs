@@ -100,6 +100,12 @@ impl CardTemplate {
         &self.mentions
     }
 
+    /// Of each row, whether it depends on the sources if it is shown: it has `show` or `each`, or a text that is nothing
+    /// but their values.
+    pub fn conditional_rows(&self, is_source: impl Fn(&str) -> bool) -> Vec<bool> {
+        self.rows.iter().map(|row| row.is_conditional(&is_source)).collect()
+    }
+
     /// Fills every row. A row whose text comes out empty is left out; a row with `each` comes once a record.
     pub fn fill(&self, renderer: &Renderer, values: Value) -> Filled {
         let mut context = Context::from(values);

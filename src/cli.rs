@@ -13,6 +13,7 @@ mod man;
 mod out;
 mod place;
 mod problems;
+mod replace;
 mod schema;
 mod serve;
 mod server;

@@ -3,6 +3,7 @@
 //! [`load`] is the only way to make a rule set, and it does all fallible work: what it returns can be swapped in by one
 //! pointer. A rule set never changes, so a call that has begun with one ends with it. Nothing here decides a call.
 
+mod align;
 mod allow;
 mod cases;
 mod compile;
@@ -12,21 +13,29 @@ mod format;
 mod index;
 mod lint;
 mod matcher;
+mod mutate;
 mod proof;
 mod reload;
 mod schema;
 mod secrets;
+mod update;
+mod written;
 mod yaml;
 
+pub use align::{aligned, is_part_of};
 pub use allow::Allowed;
 pub use cases::{Case, Cases, Expected, ExpectedCard, Given, records_from_yaml};
 pub use compile::{CALL_FIELDS, DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, NUMBER_FIELDS, checked_api};
 pub use file::files;
 pub use format::{Unformatted, format};
+pub use mutate::{Change, MUTANTS_MAX, Mutation, Mutator};
 pub use proof::{OUTCOMES, Prover, Verdict, dimension as source_dimension, first};
 pub use reload::{Live, Rejected};
 pub use schema::{RULES_SCHEMA, TESTS_SCHEMA};
 pub use secrets::Secrets;
+pub use update::{CameOut, Updated};
+pub use written::Written;
+pub(crate) use yaml::{Document, Node};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -231,6 +240,8 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
     /// Those that a comment in the files allows, in the same order.
     pub allowed: Vec<Allowed>,
+    /// The files they come from.
+    pub written: Written,
 }
 
 /// Reads and compiles a rule directory, or a single rule file.
@@ -239,7 +250,7 @@ pub fn load(path: &Path, environment: &Environment<'_>) -> Loaded {
     let root = if path.is_file() { path.parent().unwrap_or(Path::new(".")) } else { path };
     let mut problems = directory.problems;
     let unread = problems.len();
-    let compiled = compile::compile(&directory.rules, root, environment, &mut problems);
+    let (compiled, kept) = compile::compile(&directory.rules, root, environment, &mut problems);
     if unread > 0 {
         // What a file that can't be read defines is not known: only the file is told, not every name that may be in it.
         problems.retain(|problem| !matches!(problem.code, Code::UnknownName | Code::TemplateName | Code::NoRule));
@@ -253,7 +264,8 @@ pub fn load(path: &Path, environment: &Environment<'_>) -> Loaded {
     problems.sort_by(|a, b| by_place(a).cmp(&by_place(b)));
     allowed.sort_by(|a, b| by_place(&a.problem).cmp(&by_place(&b.problem)));
     let valid = !problems.iter().any(Problem::is_error);
-    Loaded { rules: valid.then_some(compiled), cases, problems, allowed }
+    let written = Written { rules: directory.rules, tests: directory.tests, kept };
+    Loaded { rules: valid.then_some(compiled), cases, problems, allowed, written }
 }
 
 /// The order of the files, and of the lines in each.
@@ -293,6 +305,13 @@ impl RuleSet {
     pub fn matching<'a>(&'a self, facts: &Facts<'_>) -> impl Iterator<Item = &'a Rule> {
         let candidates = self.matcher.candidates(facts.call).filter_map(|position| self.rules.get(position));
         candidates.filter(|rule| rule.when.holds(facts))
+    }
+
+    /// The same with other rules.
+    #[must_use]
+    pub fn with_rules(&self, rules: Vec<Rule>) -> RuleSet {
+        let matcher = Arc::new(Matcher::new(&self.account_names(), &rules));
+        RuleSet { rules: rules.into(), matcher, ..self.clone() }
     }
 
     /// The same rules with records given beforehand instead of sources. A source that is not among them has none; one made

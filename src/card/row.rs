@@ -130,6 +130,16 @@ impl Row {
             .chain(self.each.iter().filter_map(Each::first_name))
     }
 
+    /// Whether it depends on the sources if the row is shown.
+    pub(super) fn is_conditional(&self, is_source: &impl Fn(&str) -> bool) -> bool {
+        let user = match &self.user {
+            Some(User::Template(template)) => Some(template),
+            _ => None,
+        };
+        let mut texts = self.text.iter().chain(user);
+        self.show.is_some() || self.each.is_some() || texts.any(|text| text.is_only_values_of(is_source))
+    }
+
     /// The row, or one for each record, with what became of it.
     pub(super) fn fill(&self, renderer: &Renderer, context: &mut Context) -> Vec<(Option<Value>, RowStep)> {
         let Some(each) = &self.each else { return vec![self.fill_once(renderer, context)] };

@@ -4,6 +4,8 @@
 //! change the shape of anything. Partials, decorators and raw blocks do not exist here: with them a template can abort
 //! the process. It knows no record and no rule.
 
+mod blank;
+
 use std::collections::BTreeSet;
 
 use handlebars::template::{HelperTemplate, Parameter, Subexpression, TemplateElement};

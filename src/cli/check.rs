@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
     let mut permitted: Vec<Allowed> = Vec::new();
     for path in &paths {
         let environment = Environment { proofs: true, ..settings::environment(secrets, &network, None) };
-        let Loaded { rules, cases, problems, allowed } = load(path, &environment);
+        let Loaded { rules, cases, problems, allowed, .. } = load(path, &environment);
         if let (Format::Text, true, Some(rules)) = (arguments.format, problems.is_empty(), rules) {
             let counts = [(rules.rules.len(), "rule"), (rules.sources.len(), "source"), (cases.len(), "test")];
             let mut counts = counts.map(|(count, noun)| problems::count(count, noun)).join(", ");

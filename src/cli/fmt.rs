@@ -2,13 +2,11 @@
 //!
 //! A file is replaced whole or not at all, and one whose meaning the layout could change stays as it is.
 
-use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Ended, out, problems, settings};
+use super::{Ended, out, problems, replace, settings};
 use crate::rules::{Unformatted, files, format};
 
 #[derive(Debug, clap::Args)]
@@ -35,7 +33,8 @@ pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
                 Ok(None) => {}
                 Ok(Some(text)) => {
                     if !arguments.check {
-                        replace(&file, &text).with_context(|| format!("`{}` can't be written", file.display()))?;
+                        replace::file(&file, &text)
+                            .with_context(|| format!("`{}` can't be written", file.display()))?;
                     }
                     out::line(&file.display().to_string());
                     changed += 1;
@@ -54,22 +53,4 @@ pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
     out::error(&format!("{} {verb}", problems::count(changed, "file")));
     let fine = found.is_empty() && kept == 0 && (changed == 0 || !arguments.check);
     Ok(if fine { Ended::Fine } else { Ended::Wrong })
-}
-
-/// Replaces a file: a reader sees the old text or the new one, and a link stays a link.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let path = path.canonicalize()?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Hidden, so that a server that watches the rules passes over it.
-    let beside = path.with_file_name(format!(".{name}.new"));
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&beside)?;
-        file.set_permissions(fs::metadata(&path)?.permissions())?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, &path)
-    };
-    write().inspect_err(|_| {
-        let _ = fs::remove_file(&beside);
-    })
 }

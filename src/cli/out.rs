@@ -12,6 +12,13 @@ pub(super) fn error(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// How far something is that takes long, in one line that the next call overwrites. Only a person at a terminal sees it.
+pub(super) fn progress(text: &str) {
+    if std::io::stderr().is_terminal() {
+        let _ = write!(std::io::stderr().lock(), "\r\u{1b}[K{text}");
+    }
+}
+
 /// Whether stdout takes colour (`NO_COLOR`: no-color.org).
 pub(super) fn has_colour() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

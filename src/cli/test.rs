@@ -1,22 +1,27 @@
-//! `callcard test`: runs the tests beside the rules.
+//! `callcard test`: runs the tests beside the rules, and says what they do not test.
 //!
 //! No network and no clock: sources are stubs, and time passes only where a stub says so, at no cost.
 
+mod coverage;
+mod difference;
 mod junit;
+mod mutants;
+mod run;
+mod update;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use jiff::Timestamp;
-use serde_json::{Value, json};
-use tokio::time::Instant;
+use serde_json::{Map, Value, json};
+use tokio::runtime::Runtime;
 
+use self::coverage::Coverage;
+use self::mutants::Mutants;
+use self::run::{Ran, Suite};
 use super::out::{Colour, coloured};
-use super::{Ended, annotation, out, settings, shown};
-use crate::engine::{self, Decision, Explanation, Outcome};
-use crate::event::Call;
-use crate::problem::Severity;
-use crate::rules::{Case, ExpectedCard, Loaded, RuleSet, Secrets, load};
+use super::{Ended, out, settings, shown};
+use crate::problem::Problem;
+use crate::rules::{Case, Loaded, Secrets, load};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -28,6 +33,22 @@ pub(super) struct Arguments {
     /// How results are printed
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    /// Also tell the rules, conditions, needs and rows that no test reached
+    #[arg(long)]
+    coverage: bool,
+    /// Fail where less than this is covered
+    #[arg(long, value_name = "PERCENT", requires = "coverage", value_parser = percent)]
+    fail_under: Option<f64>,
+    /// Also make small changes to the rules, and fail where no test notices one
+    ///
+    /// A rule is removed or goes behind its neighbour; a condition is dropped or negated; the end of a range of numbers
+    /// or `at_most` moves by one; a need is another one or none; a row of a card is removed. A few changes make no
+    /// difference to any call and can't be noticed: those that can be proved to be such are not made.
+    #[arg(long)]
+    mutants: bool,
+    /// Write what came out into the tests that fail: the rule and the card where they expect one; all else stays
+    #[arg(long)]
+    update: bool,
 }
 
 /// How results are printed.
@@ -43,138 +64,94 @@ enum Format {
     Github,
 }
 
-/// When calls begin whose event and test do not say: a Monday noon in Istanbul.
-const STARTED_AT: Timestamp = Timestamp::constant(1_767_603_600, 0);
-
-/// One test that was run.
-struct Ran {
-    case: Case,
-    /// What is different from what was expected; empty where the test passed.
-    differences: Vec<String>,
-    explanation: Explanation,
-}
-
-impl Ran {
-    fn failed(&self) -> bool {
-        !self.differences.is_empty()
-    }
-
-    fn annotation(&self) -> String {
-        let title = format!("FAIL {}", self.case.name);
-        annotation::annotation(Severity::Error, &self.case.place, &title, &self.differences.join("\n"))
-    }
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').parse().ok();
+    number.filter(|percent| (0.0..=100.0).contains(percent)).ok_or_else(|| "a number from 0 to 100".to_owned())
 }
 
 pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
-    let given: Vec<&Path> = arguments.paths.iter().map(PathBuf::as_path).collect();
-    let paths = if given.is_empty() { vec![rules] } else { given };
-    let network = settings::network()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    let mut ran = Vec::new();
-    for path in paths {
-        let Loaded { rules, cases, problems, .. } = load(path, &settings::environment(Secrets::Unset, &network, None));
-        let Some(rules) = rules else { return Ok(settings::rejected(&problems)) };
-        let wanted = |case: &Case| arguments.filter.as_ref().is_none_or(|filter| case.name.contains(filter));
-        for case in cases.into_iter().filter(wanted) {
-            ran.push(runtime.block_on(run_case(&rules, case)));
-        }
+    let mut suites = match suites(arguments, rules, &runtime)? {
+        Ok(suites) => suites,
+        Err(problems) => return Ok(settings::rejected(&problems)),
+    };
+    if arguments.update && update::files(&suites)? {
+        suites = match self::suites(arguments, rules, &runtime)? {
+            Ok(suites) => suites,
+            Err(problems) => return Ok(settings::rejected(&problems)),
+        };
     }
+    let ran: Vec<&Ran> = suites.iter().flat_map(|suite| &suite.ran).collect();
     if let (true, Some(filter)) = (ran.is_empty(), &arguments.filter) {
         bail!("no test has `{filter}` in its name");
     }
+    let has_failed = ran.iter().any(|ran| ran.failed());
+    let coverage = arguments.coverage.then(|| Coverage::of(&suites, &runtime));
+    let mutants = (arguments.mutants && !has_failed).then(|| Mutants::of(&suites, &runtime));
+    print(arguments.format, &ran, coverage.as_ref(), mutants.as_ref())?;
+    let mut ended = if has_failed { Ended::Wrong } else { Ended::Fine };
+    if arguments.mutants && has_failed {
+        out::error("no mutants were made: first the tests have to pass with the rules as they are");
+    }
+    if let Some(surviving) = mutants.as_ref().map(Mutants::surviving).filter(|surviving| *surviving > 0) {
+        out::error(&format!("no test notices {}", super::problems::count(surviving, "mutant")));
+        ended = Ended::Wrong;
+    }
+    if let (Some(coverage), Some(least)) = (&coverage, arguments.fail_under)
+        && coverage.is_below(least)
+    {
+        out::error(&format!("coverage is {}, and {least}% is asked for", coverage.in_words()));
+        ended = Ended::Wrong;
+    }
+    Ok(ended)
+}
+
+/// Runs the tests of every rule directory, or tells the problems of the first that has any.
+fn suites(arguments: &Arguments, rules: &Path, runtime: &Runtime) -> Result<Result<Vec<Suite>, Vec<Problem>>> {
+    let given: Vec<&Path> = arguments.paths.iter().map(PathBuf::as_path).collect();
+    let paths = if given.is_empty() { vec![rules] } else { given };
+    let network = settings::network()?;
+    let mut suites = Vec::new();
+    for path in paths {
+        let loaded = load(path, &settings::environment(Secrets::Unset, &network, None));
+        let Loaded { rules: Some(rules), cases, written, .. } = loaded else { return Ok(Err(loaded.problems)) };
+        let wanted = |case: &Case| arguments.filter.as_ref().is_none_or(|filter| case.name.contains(filter));
+        let ran = cases.into_iter().filter(wanted).map(|case| Ran::of(case, &rules, runtime)).collect();
+        suites.push(Suite { rules, written, ran });
+    }
+    Ok(Ok(suites))
+}
+
+fn print(format: Format, ran: &[&Ran], coverage: Option<&Coverage>, mutants: Option<&Mutants>) -> Result<()> {
     let failed = ran.iter().filter(|ran| ran.failed()).count();
-    match arguments.format {
-        Format::Json => out::line(&serde_json::to_string_pretty(&report(&ran))?),
-        Format::Junit => out::line(&junit::xml(&ran)),
+    match format {
+        Format::Json => {
+            let mut report = report(ran);
+            let parts = [("coverage", coverage.map(Coverage::to_json)), ("mutants", mutants.map(Mutants::to_json))];
+            for (key, part) in parts.into_iter().filter_map(|(key, part)| Some((key, part?))) {
+                report.insert(key.to_owned(), part);
+            }
+            out::line(&serde_json::to_string_pretty(&report)?);
+        }
+        Format::Junit => out::line(&junit::xml(ran)),
         Format::Github => {
             ran.iter().filter(|ran| ran.failed()).for_each(|ran| out::line(&ran.annotation()));
         }
         Format::Text => {
-            ran.iter().for_each(print);
+            ran.iter().for_each(|ran| print_one(ran));
             out::line("");
             out::line(&format!("{} passed, {failed} failed", ran.len() - failed));
-        }
-    }
-    Ok(if failed > 0 { Ended::Wrong } else { Ended::Fine })
-}
-
-async fn run_case(rules: &RuleSet, case: Case) -> Ran {
-    let rules = rules.with_stubs(&case.given);
-    let account = case.account.as_deref().or(rules.accounts.first().map(|account| account.name.as_str()));
-    let started_at = case.at.or(case.event.started_at()).unwrap_or(STARTED_AT);
-    let Some(mut call) = Call::new(&case.event, account.unwrap_or("hipcall"), rules.defaults.region, started_at) else {
-        unreachable!("a test's event is about a call: it was checked when the test was read")
-    };
-    call.started_at = started_at;
-    let decision = engine::decide(&rules, &call, Instant::now() + rules.defaults.decide_within).await;
-    let explanation = Explanation::new(&rules, &call, &decision);
-    Ran { differences: differences(&case, &decision), case, explanation }
-}
-
-/// What came out differently, in lines.
-fn differences(case: &Case, decision: &Decision) -> Vec<String> {
-    let mut lines = Vec::new();
-    let rule = decision.rule.as_deref().unwrap_or("none");
-    if let Some(expected) = case.expected.rule.as_deref().filter(|expected| *expected != rule) {
-        lines.push(format!("rule: expected `{expected}`, but `{rule}` decides"));
-    }
-    let empty = Value::Array(Vec::new());
-    let rows = match &decision.outcome {
-        Outcome::Card(card) => card.rows(),
-        _ => &empty,
-    };
-    let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
-    match &case.expected.card {
-        None => {}
-        Some(ExpectedCard::None) if rows.is_empty() => {}
-        Some(ExpectedCard::None) => {
-            lines.push("card: expected none".to_owned());
-            lines.extend(rows.iter().map(|row| format!("  + {row}")));
-        }
-        Some(ExpectedCard::Whole(expected)) if expected == rows => {}
-        Some(ExpectedCard::Whole(expected)) => lines.extend(difference(expected, rows)),
-        Some(ExpectedCard::Rows(expected)) => lines.extend(missing(expected, rows)),
-    }
-    let is_expected = matches!(case.expected.card, None | Some(ExpectedCard::None));
-    if let (true, Some(why)) = (!lines.is_empty() || !is_expected && rows.is_empty(), decision.outcome.why_no_card()) {
-        lines.push(format!("no card: {why}"));
-    }
-    lines
-}
-
-/// Two cards row by row: `-` expected, `+` came out.
-fn difference(expected: &[Value], rows: &[Value]) -> Vec<String> {
-    let mut lines = vec!["card:".to_owned()];
-    for position in 0..expected.len().max(rows.len()) {
-        match (expected.get(position), rows.get(position)) {
-            (Some(expected), Some(row)) if expected == row => lines.push(format!("    {row}")),
-            (expected, row) => {
-                lines.extend(expected.map(|expected| format!("  - {expected}")));
-                lines.extend(row.map(|row| format!("  + {row}")));
+            let parts = [coverage.map(Coverage::lines), mutants.map(Mutants::lines)];
+            for lines in parts.into_iter().flatten() {
+                out::line("");
+                lines.iter().for_each(|line| out::line(line));
             }
         }
     }
-    lines
+    Ok(())
 }
 
-/// Expected rows that the card does not have, each behind the one before it.
-fn missing(expected: &[Value], rows: &[Value]) -> Vec<String> {
-    let mut rest = rows.iter();
-    let has = |row: &Value, expected: &Value| {
-        expected.as_object().into_iter().flatten().all(|(key, value)| row.get(key) == Some(value))
-    };
-    let missing: Vec<&Value> = expected.iter().filter(|expected| !rest.any(|row| has(row, expected))).collect();
-    if missing.is_empty() {
-        return Vec::new();
-    }
-    let mut lines = vec!["rows that the card does not have, in this order:".to_owned()];
-    lines.extend(missing.iter().map(|row| format!("  - {row}")));
-    lines.push("the card:".to_owned());
-    lines.extend(rows.iter().map(|row| format!("  + {row}")));
-    lines
-}
-
-fn print(ran: &Ran) {
+fn print_one(ran: &Ran) {
     if !ran.failed() {
         out::line(&format!("{} {}", coloured("ok  ", Colour::Green), ran.case.name));
         return;
@@ -195,7 +172,7 @@ fn print(ran: &Ran) {
     }
 }
 
-fn report(ran: &[Ran]) -> Value {
+fn report(ran: &[&Ran]) -> Map<String, Value> {
     let tests: Vec<Value> = ran
         .iter()
         .map(|ran| {
@@ -211,5 +188,6 @@ fn report(ran: &[Ran]) -> Value {
         })
         .collect();
     let failed = ran.iter().filter(|ran| ran.failed()).count();
-    json!({ "passed": ran.len() - failed, "failed": failed, "tests": tests })
+    let report = [("passed", json!(ran.len() - failed)), ("failed", json!(failed)), ("tests", json!(tests))];
+    report.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

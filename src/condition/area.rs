@@ -91,8 +91,10 @@ impl Test {
                 let weekly = schedules.iter().filter_map(Schedule::weekly).flatten();
                 let minutes = weekly.map(|(start, end)| Interval { low: (*start).into(), high: u64::from(*end) - 1 });
                 let mut cells = side(WEEK, IntervalSet::new(minutes.collect()));
-                let others = schedules.iter().filter_map(|schedule| space.schedule(schedule.text()));
-                cells.extend(others.flat_map(|dimension| side(dimension, IntervalSet::of([1]))));
+                for schedule in schedules.iter().filter(|schedule| schedule.weekly().is_none()) {
+                    // One that no rule of the space has can't be worked out.
+                    cells.extend(side(space.schedule(schedule.text())?, IntervalSet::of([1])));
+                }
                 cells
             }
             Test::Any(blocks) => {

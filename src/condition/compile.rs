@@ -20,7 +20,7 @@ pub struct Vocabulary<'a> {
 }
 
 /// The number lists that a `customer` may name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Lists {
     lists: BTreeMap<String, NumberSet>,
     region: Region,

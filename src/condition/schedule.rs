@@ -43,7 +43,7 @@ struct Hours {
 }
 
 /// The schedules that a `when` may name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Schedules {
     /// `None` for one whose text can't be read.
     named: BTreeMap<String, Option<Schedule>>,

@@ -2,6 +2,7 @@
 //!
 //! Only read here; `callcard test` runs them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub struct Case {
     pub name: String,
     /// Where it is written.
     pub place: Place,
+    /// Its position in its file.
+    pub index: usize,
     /// The event.
     pub event: Event,
     /// The account it comes from; the first one where it is not said.
@@ -83,16 +86,33 @@ pub(super) fn read(
             let pointer = format!("/tests/{index}");
             let here = |broken: &String| *broken == pointer || broken.starts_with(&format!("{pointer}/"));
             if !broken.iter().any(here) {
-                cases.extend(case(document, node, root, known, rules, problems));
+                cases.extend(case(document, (index, node), root, known, rules, problems));
             }
         }
+        twice(document, nodes, problems);
     }
     cases
 }
 
+/// Tests of one file with the same name: in a report nobody could tell which of them failed.
+fn twice(document: &Document, nodes: &[Node], problems: &mut Vec<Problem>) {
+    let mut first: BTreeMap<&str, Place> = BTreeMap::new();
+    for (name, node) in nodes.iter().filter_map(|node| node.child("name")).filter_map(|node| Some((node.text()?, node)))
+    {
+        let place = document.place(&node.mark);
+        if let Some(earlier) = first.get(name) {
+            let message = format!("two tests are named `{name}`");
+            let help = format!("the other one is at {}:{}", earlier.file.path, earlier.line);
+            problems.push(Problem::new(Code::DuplicateTest, place, message).help(help));
+        } else {
+            first.insert(name, place);
+        }
+    }
+}
+
 fn case(
     document: &Document,
-    node: &Node,
+    (index, node): (usize, &Node),
     root: &Path,
     known: &[&str],
     rules: Option<&RuleSet>,
@@ -141,6 +161,7 @@ fn case(
     Some(Case {
         name: name.text()?.to_owned(),
         place: document.place(&name.mark),
+        index,
         event: event.ok()?,
         account: node.child("account").and_then(Node::text).map(str::to_owned),
         at: at.transpose().ok()?,

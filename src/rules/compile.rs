@@ -36,13 +36,21 @@ pub const CALL_FIELDS: [&str; 8] =
 /// Fields of `customer`, and of `line` beside its `id`.
 pub const NUMBER_FIELDS: [&str; 6] = ["country", "e164", "international", "kind", "national", "number"];
 
+/// What the rules of a set were compiled with, for compiling some of them again.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) lists: Lists,
+    pub(super) schedules: Schedules,
+    pub(super) names: Names,
+}
+
 /// Compiles the documents of a rule set. The result is complete only where no error is among the problems.
 pub(super) fn compile(
     documents: &[Document],
     root: &Path,
     environment: &Environment<'_>,
     problems: &mut Vec<Problem>,
-) -> RuleSet {
+) -> (RuleSet, Kept) {
     let mut broken = Vec::new();
     for (position, document) in documents.iter().enumerate() {
         for finding in schema::RULES.check(document) {
@@ -71,11 +79,13 @@ pub(super) fn compile(
         texts: &texts,
     });
     let named: Vec<&str> = entries(documents, "accounts").iter().map(|entry| entry.name).collect();
-    let known: &[&str] = if named.is_empty() { &[DEFAULT_ACCOUNT] } else { &named };
-    lint::accounts(documents, known, problems);
+    let named: &[&str] = if named.is_empty() { &[DEFAULT_ACCOUNT] } else { &named };
+    lint::accounts(documents, named, problems);
     lint::unused(documents, &rules, &sources, problems);
-    let matcher = Arc::new(Matcher::new(known, &rules));
-    RuleSet { revision: revision(documents), defaults, accounts, sources, rules: rules.into(), matcher, renderer }
+    let matcher = Arc::new(Matcher::new(named, &rules));
+    let rules =
+        RuleSet { revision: revision(documents), defaults, accounts, sources, rules: rules.into(), matcher, renderer };
+    (rules, Kept { lists, schedules, names: known })
 }
 
 /// The names that every template knows, with their fields.

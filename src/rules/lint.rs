@@ -66,7 +66,7 @@ fn named_accounts<'a>(when: &'a Node, named: &mut Vec<(&'a Node, &'a str)>) {
 }
 
 /// Whether the value at the path, such as `customer: {in: …}`, is or has the name, in the block or in one inside it.
-fn names(when: &Node, path: &[&str], name: &str) -> bool {
+pub(super) fn names(when: &Node, path: &[&str], name: &str) -> bool {
     let value = path.iter().try_fold(when, |node, key| node.child(key));
     value.is_some_and(|value| value.text() == Some(name) || value.items().iter().any(|item| item.text() == Some(name)))
         || when.child("not").is_some_and(|block| names(block, path, name))

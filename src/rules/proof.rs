@@ -61,9 +61,7 @@ impl<'a> Prover<'a> {
     pub fn new(rules: &'a [Rule], space: &'a Space, sources: usize) -> Prover<'a> {
         let mut covers = Vec::with_capacity(rules.len());
         for (position, rule) in (0..).zip(rules) {
-            let needs = needs(rule, space);
-            let cells = rule.when.area(space, Bound::Below).unwrap_or_default();
-            covers.extend(cells.iter().filter_map(|cell| Some((position, cell.intersection(needs.as_ref()?)?))));
+            covers.extend(sure_area(rule, space).into_iter().map(|cell| (position, cell)));
         }
         let numbered: Vec<(u32, Cell)> = (0..).zip(covers.iter().map(|(_, cell)| cell.clone())).collect();
         Prover {
@@ -102,7 +100,7 @@ impl<'a> Prover<'a> {
             let mut left: Vec<Cell> = area.iter().filter_map(|cell| cell.intersection(all)).collect();
             is_possible |= !left.is_empty();
             while let Some(cell) = left.pop() {
-                match self.cover(&cell, position, &mut steps_left) {
+                match self.cover(&cell, position, &[], &mut steps_left) {
                     Cover::By(rule, cover) => {
                         search.covering.insert(rule);
                         left.extend(cell.difference(cover));
@@ -117,6 +115,22 @@ impl<'a> Prover<'a> {
         }
         search.ended = if is_possible { Ended::Finished(area) } else { Ended::NoCall };
         search
+    }
+
+    /// Whether it is proved that none of these calls gets as far as the rule at a position: there is none such, or an
+    /// earlier rule takes it, which is not one of `except`.
+    pub fn is_never_reached(&self, calls: &[Cell], position: usize, except: &[usize]) -> bool {
+        let mut steps_left = STEPS_FOR_A_RULE_MAX;
+        for all in &self.universe {
+            let mut left: Vec<Cell> = calls.iter().filter_map(|cell| cell.intersection(all)).collect();
+            while let Some(cell) = left.pop() {
+                match self.cover(&cell, position, except, &mut steps_left) {
+                    Cover::By(_, cover) => left.extend(cell.difference(cover)),
+                    Cover::None | Cover::GivenUp => return false,
+                }
+            }
+        }
+        true
     }
 
     /// Which parts of a rule that no call satisfies exclude each other: keys of its `when`, and `needs`. All of them where
@@ -150,8 +164,13 @@ impl<'a> Prover<'a> {
         Some(cells.iter().filter_map(|cell| cell.intersection(needs.as_ref()?)).collect())
     }
 
+    /// The calls for which the rule surely decides, if no other does.
+    pub fn sure_area(&self, rule: &Rule) -> Vec<Cell> {
+        sure_area(rule, self.space)
+    }
+
     /// The first earlier rule that covers one call of the cell.
-    fn cover(&self, cell: &Cell, position: usize, steps_left: &mut usize) -> Cover<'_> {
+    fn cover(&self, cell: &Cell, position: usize, except: &[usize], steps_left: &mut usize) -> Cover<'_> {
         let point = |dimension| first(cell, dimension);
         let mut steps = 1;
         let mut found = Cover::None;
@@ -162,7 +181,7 @@ impl<'a> Prover<'a> {
                 break;
             }
             steps += 1;
-            if cover.contains(point) {
+            if cover.contains(point) && !except.contains(&rule) {
                 found = Cover::By(rule, cover);
                 break;
             }
@@ -252,6 +271,12 @@ pub fn first(cell: &Cell, dimension: Dimension) -> u64 {
     let Some(set) = set.filter(|set| !set.contains(NO_ID)) else { return NO_ID };
     let usual = set.intersection(&IntervalSet::range(id_ordinal(Some(0)), NO_ID));
     usual.first().or(set.first()).unwrap_or(NO_ID)
+}
+
+fn sure_area(rule: &Rule, space: &Space) -> Vec<Cell> {
+    let needs = needs(rule, space);
+    let cells = rule.when.area(space, Bound::Below).unwrap_or_default();
+    cells.iter().filter_map(|cell| cell.intersection(needs.as_ref()?)).collect()
 }
 
 /// The answers of sources that a rule needs; nothing where it needs two different ones of one source.

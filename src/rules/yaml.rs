@@ -2,7 +2,9 @@
 //!
 //! One parser serves rules and tests. It does not know what the keys mean, expands no variable and opens no file.
 
+pub(crate) mod edit;
 mod raw;
+pub(crate) mod write;
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -27,15 +27,16 @@ fn a_suite_is_a_file_and_a_failure_has_the_differences() {
     let expected = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="callcard" tests="3" failures="1" errors="0" time="0">
   <testsuite name="rules/a.test.yaml" file="rules/a.test.yaml" tests="2" failures="1" errors="0" time="0">
-    <testcase classname="rules.a" name="somebody calls" file="rules/a.test.yaml" line="3" time="0"/>
-    <testcase classname="rules.a" name="nobody calls" file="rules/a.test.yaml" line="6" time="0">
-      <failure message="rule: expected `none`, but `everybody` decides" type="difference">rule: expected `none`, but `everybody` decides
+    <testcase classname="rules.a" name="somebody calls" time="0"/>
+    <testcase classname="rules.a" name="nobody calls" time="0">
+      <failure message="rule: expected `none`, but `everybody` decides" type="difference">rules/a.test.yaml:6
+rule: expected `none`, but `everybody` decides
 card: expected none
   + {&quot;type&quot;:&quot;title&quot;,&quot;text&quot;:&quot;&lt;b&gt;\&quot;A&amp;B\&quot;&lt;/b&gt;&quot;}</failure>
     </testcase>
   </testsuite>
   <testsuite name="rules/vip/b&amp;c.test.yml" file="rules/vip/b&amp;c.test.yml" tests="1" failures="0" errors="0" time="0">
-    <testcase classname="rules.vip.b&amp;c" name="again" file="rules/vip/b&amp;c.test.yml" line="3" time="0"/>
+    <testcase classname="rules.vip.b&amp;c" name="again" time="0"/>
   </testsuite>
 </testsuites>
 "#;
@@ -74,4 +75,57 @@ fn rules_with_a_mistake_give_no_file_that_looks_like_passed_tests() {
     let ran = run(&folder, &["test", "--format", "junit"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:#?}");
     assert!(ran.stderr.contains("no rule is named `everbody`"), "{}", ran.stderr);
+}
+
+/// Elements with the attributes that they may have, those first that they must: `junit-10.xsd` of Jenkins' xUnit plugin.
+const SCHEMA: [(&str, usize, &[&str]); 4] = [
+    ("testsuites", 0, &["name", "time", "tests", "failures", "errors"]),
+    (
+        "testsuite",
+        4,
+        &[
+            "name",
+            "tests",
+            "failures",
+            "errors",
+            "group",
+            "time",
+            "skipped",
+            "timestamp",
+            "hostname",
+            "id",
+            "package",
+            "file",
+            "log",
+            "url",
+            "version",
+        ],
+    ),
+    ("testcase", 1, &["name", "time", "classname", "group"]),
+    ("failure", 0, &["type", "message"]),
+];
+
+#[test]
+fn elements_and_attributes_are_those_of_the_schema_of_jenkins() {
+    let same = case("same name", "{rule: everybody}").repeat(2);
+    let ran = junit(&(same + &case("nobody", "{rule: none}")), &case("two", "{card: none}"), &[]);
+    let mut open: Vec<&str> = Vec::new();
+    for tag in ran.stdout.split('<').skip(2).filter_map(|rest| Some(rest.split_once('>')?.0)) {
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name));
+            continue;
+        }
+        let (name, attributes) = tag.trim_end_matches('/').split_once(' ').unwrap();
+        let position = SCHEMA.iter().position(|(element, ..)| *element == name).unwrap();
+        assert_eq!(open.len(), position, "`{name}` stands in {open:?}");
+        let (_, must, may) = SCHEMA[position];
+        let found: Vec<&str> = attributes.split("=\"").map(|part| part.rsplit([' ', '"']).next().unwrap()).collect();
+        let found = &found[..found.len() - 1];
+        assert!(found.iter().all(|attribute| may.contains(attribute)), "{name}: {found:?}");
+        assert!(may[..must].iter().all(|attribute| found.contains(attribute)), "{name}: {found:?}");
+        if !tag.ends_with('/') {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty() && ran.stdout.matches("<testcase ").count() == 4, "{}", ran.stdout);
 }

@@ -48,6 +48,9 @@ fn the_tests_in_the_readme_pass_for_the_first_rules_in_it() {
     let ran = run(directory.path(), &["test"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
     assert!(ran.stdout.contains("2 passed, 0 failed"), "{}", ran.stdout);
+    let shown = blocks("text").into_iter().find(|block| block.contains("SURVIVES")).unwrap();
+    let ran = run(directory.path(), &["test", "--mutants"]);
+    assert!(ran.stdout.contains(&shown), "{}", ran.stdout);
 }
 
 #[test]

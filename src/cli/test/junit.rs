@@ -1,15 +1,16 @@
 //! Results of tests as JUnit XML, as CI servers read it: a suite a file, a case a test.
 //!
-//! There is no standard; attributes and elements are those that Jenkins, GitLab and GitHub's readers agree on. Times are
-//! 0: tests run in virtual time, and the same tests give the same file.
+//! There is no standard; this is valid against the schema that Jenkins publishes (`junit-10.xsd` of its xUnit plugin),
+//! which GitLab's and GitHub's readers take, too. It has no line of a test: that begins the text of a failure. Times are 0:
+//! tests run in virtual time, and the same tests give the same file.
 
 use std::path::PathBuf;
 
-use super::Ran;
+use super::run::Ran;
 use crate::cli::place::{seen_from, working_directory};
 
 /// The whole file.
-pub(super) fn xml(ran: &[Ran]) -> String {
+pub(super) fn xml(ran: &[&Ran]) -> String {
     let mut text =
         format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"callcard\" {}>\n", counts(ran));
     let here = working_directory();
@@ -24,23 +25,19 @@ pub(super) fn xml(ran: &[Ran]) -> String {
     text
 }
 
-fn counts(ran: &[Ran]) -> String {
+fn counts(ran: &[&Ran]) -> String {
     let failed = ran.iter().filter(|ran| ran.failed()).count();
     format!("tests=\"{}\" failures=\"{failed}\" errors=\"0\" time=\"0\"", ran.len())
 }
 
 fn case(ran: &Ran, path: &str) -> String {
-    let attributes = format!(
-        "classname=\"{}\" name=\"{}\" file=\"{}\" line=\"{}\" time=\"0\"",
-        escaped(&class(path)),
-        escaped(&ran.case.name),
-        escaped(path),
-        ran.case.place.line
-    );
+    let attributes = format!("classname=\"{}\" name=\"{}\" time=\"0\"", escaped(&class(path)), escaped(&ran.case.name));
     let Some(message) = message(&ran.differences) else { return format!("    <testcase {attributes}/>\n") };
     format!(
-        "    <testcase {attributes}>\n      <failure message=\"{}\" type=\"difference\">{}</failure>\n    </testcase>\n",
+        "    <testcase {attributes}>\n      <failure message=\"{}\" type=\"difference\">{}:{}\n{}</failure>\n    </testcase>\n",
         escaped(&message),
+        escaped(path),
+        ran.case.place.line,
         escaped(&ran.differences.join("\n")).replace("&#10;", "\n")
     )
 }
