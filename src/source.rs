@@ -8,7 +8,7 @@ mod csv;
 mod guard;
 mod http;
 
-pub use csv::Csv;
+pub use csv::{Csv, Sheet, rows_without_number};
 pub use guard::Network;
 pub use http::Http;
 

@@ -27,7 +27,7 @@ pub struct Lists {
 }
 
 impl Lists {
-    /// No list yet. `region` is used to tell people the international form of a national number.
+    /// No list yet. `region` is how numbers without country code are read, where they may stand at all.
     pub fn new(region: Region) -> Lists {
         Lists { lists: BTreeMap::new(), region }
     }
@@ -38,6 +38,24 @@ impl Lists {
         let set = self.numbers(patterns, "", &mut faults);
         self.lists.insert(name.to_owned(), set);
         faults
+    }
+
+    /// Adds a list of the numbers in the cells of a table, each with its line. They are read as a caller's number is, so
+    /// `0532 …` may stand there as well as `+90 532 …`; a cell that no number can be, such as `+90 216 555 XX XX`, is a
+    /// pattern. The lines of those that are neither come back.
+    pub fn add_cells<'a>(&mut self, name: &str, cells: impl Iterator<Item = (u64, &'a str)>) -> Vec<u64> {
+        let mut unreadable = Vec::new();
+        let mut sets = Vec::new();
+        for (line, cell) in cells {
+            let is_pattern = cell.contains(['X', 'x', '*', '[']) || cell.contains("..");
+            let number = CustomerNumber::parse((!is_pattern).then_some(cell), self.region);
+            match pattern::parse(number.e164().or(number.digits()).unwrap_or(if is_pattern { cell } else { "" })) {
+                Ok(set) => sets.push(set),
+                Err(_) => unreadable.push(line),
+            }
+        }
+        self.lists.insert(name.to_owned(), NumberSet::union(sets));
+        unreadable
     }
 
     /// The union of patterns: one text or a list of them.

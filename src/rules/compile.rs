@@ -3,6 +3,7 @@
 //! Works on whatever the schema left whole, so that one run tells every problem. A part that the schema found broken is
 //! left out here, but its name is known, so that nothing else is reported for it.
 
+mod named;
 mod rule;
 mod settings;
 mod source;
@@ -22,8 +23,7 @@ use super::matcher::Matcher;
 use super::yaml::{Document, Node};
 use super::{Environment, NamedSource, Origin, RuleSet, lint, schema};
 use crate::card::{CardTemplate, Locale, Names, Renderer};
-use crate::condition::{Lists, Schedules, Vocabulary};
-use crate::event::Region;
+use crate::condition::Vocabulary;
 use crate::problem::{Code, Fault, Place, Problem};
 
 /// Names that every template knows.
@@ -226,28 +226,6 @@ impl<'a> Compiler<'a> {
             }
         }
         usable
-    }
-
-    fn lists(&mut self, region: Region) -> Lists {
-        let mut lists = Lists::new(region);
-        for entry in self.entries("lists") {
-            lists.add(entry.name, &serde_json::Value::Null);
-        }
-        for entry in self.usable("lists", |_| false) {
-            let faults = lists.add(entry.name, &entry.node.to_json());
-            self.faults(entry.document, entry.node, faults);
-        }
-        lists
-    }
-
-    fn schedules(&mut self, country: Region) -> Schedules {
-        let mut schedules = Schedules::new(country);
-        self.entries("schedules").iter().for_each(|entry| schedules.declare(entry.name));
-        for entry in self.usable("schedules", Schedules::is_text) {
-            let added = schedules.add(entry.name, entry.node.text().unwrap_or_default());
-            self.faults(entry.document, entry.node, added.err().into_iter().collect());
-        }
-        schedules
     }
 
     fn cards(&mut self, names: &Names) -> Cards {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{CALL_NAMES, Compiler, Entry, call_names, duration, written};
 use crate::card::{Flavour, Template, is_helper};
+use crate::event::Region;
 use crate::problem::{Code, Fault, did_you_mean};
 use crate::rules::yaml::Node;
 use crate::rules::{Asked, Defaults, NamedSource, Origin};
@@ -70,17 +71,21 @@ impl Compiler<'_> {
         (faults.len() == before).then_some(positions)
     }
 
+    /// What the definition of an entry may reach.
+    pub(super) fn reach<'r>(
+        &'r self,
+        entry: &'r Entry<'_>,
+        region: Region,
+        expand: &'r dyn Fn(&str, &str) -> Result<String, String>,
+    ) -> Reach<'r> {
+        let directory = Path::new(&entry.document.file.path).parent().unwrap_or(Path::new("."));
+        Reach { root: self.root, directory, expand, network: self.environment.network, region }
+    }
+
     /// A source that is asked itself.
     fn asked(&self, entry: &Entry<'_>, defaults: &Defaults, faults: &mut Vec<Fault>) -> Option<Asked> {
         let expand = |text: &str, unset: &str| self.environment.secrets.expand(text, unset);
-        let directory = Path::new(&entry.document.file.path).parent().unwrap_or(Path::new("."));
-        let reach = Reach {
-            root: self.root,
-            directory,
-            expand: &expand,
-            network: self.environment.network,
-            region: defaults.region,
-        };
+        let reach = self.reach(entry, defaults.region, &expand);
         let timeout = entry.node.child("timeout").and_then(Node::text).and_then(duration);
         if timeout.is_some_and(|timeout| timeout > defaults.decide_within) {
             let message =

@@ -1,0 +1,45 @@
+//! `lists` and `schedules`: what conditions refer to by name.
+
+use super::{Compiler, Entry};
+use crate::condition::{Lists, Schedules};
+use crate::event::Region;
+use crate::problem::Fault;
+use crate::source::{Sheet, rows_without_number};
+
+impl Compiler<'_> {
+    pub(super) fn lists(&mut self, region: Region) -> Lists {
+        let mut lists = Lists::new(region);
+        for entry in self.entries("lists") {
+            lists.add(entry.name, &serde_json::Value::Null);
+        }
+        for entry in self.usable("lists", |_| false) {
+            let faults = match entry.node.key("csv") {
+                Some(_) => self.list_of_a_column(&entry, region, &mut lists).unwrap_or_else(|fault| vec![fault]),
+                None => lists.add(entry.name, &entry.node.to_json()),
+            };
+            self.faults(entry.document, entry.node, faults);
+        }
+        lists
+    }
+
+    /// Adds the numbers in a column of a table; tells of rows that have none.
+    fn list_of_a_column(&self, entry: &Entry<'_>, region: Region, lists: &mut Lists) -> Result<Vec<Fault>, Fault> {
+        let text = |key: &str| entry.node.child(key).and_then(|node| node.text()).unwrap_or_default();
+        let expand = |text: &str, unset: &str| self.environment.secrets.expand(text, unset);
+        let sheet =
+            Sheet::read(text("csv"), &self.reach(entry, region, &expand)).map_err(|fault| fault.under("/csv"))?;
+        let column = sheet.column(text("column")).map_err(|fault| fault.under("/column"))?;
+        let unreadable = lists.add_cells(entry.name, sheet.cells(column));
+        Ok(rows_without_number(text("csv"), &unreadable).map(|fault| fault.under("/csv")).into_iter().collect())
+    }
+
+    pub(super) fn schedules(&mut self, country: Region) -> Schedules {
+        let mut schedules = Schedules::new(country);
+        self.entries("schedules").iter().for_each(|entry| schedules.declare(entry.name));
+        for entry in self.usable("schedules", Schedules::is_text) {
+            let added = schedules.add(entry.name, entry.node.text().unwrap_or_default());
+            self.faults(entry.document, entry.node, added.err().into_iter().collect());
+        }
+        schedules
+    }
+}
