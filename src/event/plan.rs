@@ -95,7 +95,7 @@ mod tests {
             }
             seen += 1;
         }
-        assert!(seen > 1_000, "{seen} numbers were compared");
+        assert!(seen > 800, "{seen} numbers were compared");
     }
 
     #[test]

@@ -37,7 +37,9 @@ impl Allowed {
     /// For other programs: the problem and its `reason`.
     pub fn to_json(&self) -> serde_json::Value {
         let mut json = self.problem.to_json();
-        json["reason"] = self.reason.as_str().into();
+        if let Some(fields) = json.as_object_mut() {
+            fields.insert("reason".to_owned(), self.reason.as_str().into());
+        }
         json
     }
 }

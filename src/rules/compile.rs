@@ -23,7 +23,7 @@ use super::matcher::Matcher;
 use super::yaml::{Document, Node};
 use super::{Environment, NamedSource, Origin, RuleSet, lint, schema};
 use crate::card::{CardTemplate, Locale, Names, Renderer};
-use crate::condition::Vocabulary;
+use crate::condition::{Lists, Schedules, Vocabulary};
 use crate::problem::{Code, Fault, Place, Problem};
 
 /// Names that every template knows.
