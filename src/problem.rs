@@ -79,6 +79,7 @@ codes! {
     CatchAll = "R063" Warning "A rule for every call that is not the last one.";
     TwoEvents = "R064" Note "Rules of two events may both have a card for one call.";
     NotProved = "R065" Note "Whether a rule can ever decide was not worked out.";
+    NeverAsked = "R066" Warning "A source that is never asked.";
     TestEvent = "R070" Error "The event of a test can't be read.";
     DuplicateTest = "R071" Warning "Two tests in one file have the same name.";
     Allowance = "R080" Warning "A comment that allows a warning is unused, without reason or can't be read.";

@@ -295,6 +295,15 @@ impl RuleSet {
         self.matcher.space()
     }
 
+    /// The sources that a source is made of, by position; none where it is asked itself.
+    pub fn members(&self, source: usize) -> impl Iterator<Item = usize> {
+        let members = match self.sources.get(source).map(|source| &source.origin) {
+            Some(Origin::First(members)) => members.as_slice(),
+            _ => &[],
+        };
+        members.iter().copied()
+    }
+
     /// Proofs about its rules.
     pub fn prover(&self) -> Prover<'_> {
         Prover::new(&self.rules, self.space(), self.sources.len())

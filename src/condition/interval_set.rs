@@ -3,6 +3,8 @@
 //! Telephone numbers, ids, minutes of the week and the words of a closed list are all whole numbers to it; it does not know
 //! which.
 
+use std::sync::Arc;
+
 /// Whole numbers from `low` to `high`, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Interval {
@@ -12,11 +14,11 @@ pub struct Interval {
     pub high: u64,
 }
 
-/// A set of whole numbers.
+/// A set of whole numbers. A copy shares the intervals.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IntervalSet {
     /// Sorted, and no two touch.
-    intervals: Vec<Interval>,
+    intervals: Arc<[Interval]>,
 }
 
 impl IntervalSet {
@@ -30,7 +32,7 @@ impl IntervalSet {
                 _ => merged.push(interval),
             }
         }
-        IntervalSet { intervals: merged }
+        IntervalSet { intervals: merged.into() }
     }
 
     /// The set of these numbers.
@@ -40,7 +42,7 @@ impl IntervalSet {
 
     /// All numbers from `low` to `high`, both included.
     pub fn range(low: u64, high: u64) -> IntervalSet {
-        IntervalSet { intervals: vec![Interval { low, high }] }
+        IntervalSet { intervals: Arc::new([Interval { low, high }]) }
     }
 
     /// Every number.
@@ -71,7 +73,7 @@ impl IntervalSet {
 
     /// The numbers of all the sets.
     pub fn union(sets: impl IntoIterator<Item = IntervalSet>) -> IntervalSet {
-        IntervalSet::new(sets.into_iter().flat_map(|set| set.intervals).collect())
+        IntervalSet::new(sets.into_iter().flat_map(|set| set.intervals.to_vec()).collect())
     }
 
     /// The numbers that are in both.
@@ -79,12 +81,12 @@ impl IntervalSet {
     pub fn intersection(&self, other: &IntervalSet) -> IntervalSet {
         let (few, many) = if self.intervals.len() <= other.intervals.len() { (self, other) } else { (other, self) };
         let mut intervals = Vec::new();
-        for one in &few.intervals {
+        for one in few.intervals.iter() {
             let begin = many.intervals.partition_point(|interval| interval.high < one.low);
             let touching = many.intervals.iter().skip(begin).take_while(|interval| interval.low <= one.high);
             intervals.extend(touching.map(|two| Interval { low: one.low.max(two.low), high: one.high.min(two.high) }));
         }
-        IntervalSet { intervals }
+        IntervalSet { intervals: intervals.into() }
     }
 
     /// The numbers that are not in it.
@@ -92,14 +94,14 @@ impl IntervalSet {
     pub fn complement(&self) -> IntervalSet {
         let mut intervals = Vec::with_capacity(self.intervals.len() + 1);
         let mut next = Some(0);
-        for interval in &self.intervals {
+        for interval in self.intervals.iter() {
             if let Some(low) = next.filter(|low| *low < interval.low) {
                 intervals.push(Interval { low, high: interval.low - 1 });
             }
             next = interval.high.checked_add(1);
         }
         intervals.extend(next.map(|low| Interval { low, high: u64::MAX }));
-        IntervalSet { intervals }
+        IntervalSet { intervals: intervals.into() }
     }
 
     /// The numbers that are in it and not in the other.

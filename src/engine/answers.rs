@@ -54,7 +54,7 @@ impl<'a> Answers<'a> {
         let mentioned: BTreeSet<usize> =
             matched.iter().flat_map(|rule| needed(rule).into_iter().chain(rule.card_sources.iter().copied())).collect();
         let mentioned: BTreeSet<usize> =
-            mentioned.into_iter().flat_map(|source| members(rules, source).iter().copied().chain([source])).collect();
+            mentioned.into_iter().flat_map(|source| rules.members(source).chain([source])).collect();
         let mut answers = Answers { pending: FuturesUnordered::new(), done: vec![None; rules.sources.len()] };
         for position in mentioned {
             let Some(Origin::Asked(source)) = rules.sources.get(position).map(|source| &source.origin) else {
@@ -91,13 +91,13 @@ impl<'a> Answers<'a> {
 
     /// Waits for one source; `None` where it was not asked.
     async fn wait(&mut self, position: usize, rules: &RuleSet) -> Option<&Answer> {
-        let members = members(rules, position);
+        let members: Vec<usize> = rules.members(position).collect();
         if members.is_empty() {
             return self.wait_asked(position).await;
         }
         let mut first = Answer { said: Ok(Records::default()), took: None };
         for member in members {
-            let Some(answer) = self.wait_asked(*member).await else { continue };
+            let Some(answer) = self.wait_asked(member).await else { continue };
             let took = first.took.max(answer.took);
             // Where one failed and no other has a record, nobody can say that there is none.
             if answer.count().is_none_or(|count| count > 0) {
@@ -159,14 +159,6 @@ impl<'a> Answers<'a> {
     pub(super) fn steps(&self, rules: &RuleSet) -> Vec<SourceStep> {
         let answered = rules.sources.iter().zip(&self.done);
         answered.filter_map(|(source, answer)| Some(SourceStep::of(source, answer.as_ref()?))).collect()
-    }
-}
-
-/// The sources that a source is made of; none where it is asked itself.
-fn members(rules: &RuleSet, position: usize) -> &[usize] {
-    match rules.sources.get(position).map(|source| &source.origin) {
-        Some(Origin::First(members)) => members,
-        _ => &[],
     }
 }
 

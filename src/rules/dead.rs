@@ -3,12 +3,16 @@
 //!
 //! It asks the prover about rules without any error, and knows where each is written.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::compile::entries;
 use super::proof::{Prover, Verdict};
 use super::yaml::{Document, Node};
 use super::{Rule, RuleSet};
-use crate::condition::{CALLEE_ID, CALLEE_KIND, Cell, EVENT, IntervalSet, USER, WEEK, event_ordinal};
+use crate::condition::{
+    CALLEE_ID, CALLEE_KIND, CUSTOMER, Cell, EVENT, IntervalSet, USER, WEEK, event_ordinal, international,
+};
 use crate::event::EventKind;
 use crate::problem::{Code, Place, Problem};
 
@@ -21,24 +25,33 @@ const PAIRS_MAX: usize = 10_000;
 /// Everything that can be proved of the rules.
 pub(super) fn problems(documents: &[Document], rule_set: &RuleSet) -> Vec<Problem> {
     let (rules, prover) = (&rule_set.rules, rule_set.prover());
+    let written = |document| rule_nodes(document).iter().map(move |node| (document, node));
+    let nodes: Vec<(&Document, &Node)> = documents.iter().flat_map(written).collect();
     let mut found = Vec::new();
     let mut given_up: Vec<&Rule> = Vec::new();
-    let mut covered_by: Vec<Option<usize>> = Vec::with_capacity(rules.len());
+    let mut decides: Vec<bool> = Vec::with_capacity(rules.len());
+    // How many rules a rule alone makes dead, by its position.
+    let mut covers: BTreeMap<usize, usize> = BTreeMap::new();
     for (position, rule) in rules.iter().enumerate() {
         let verdict = prover.verdict(position);
-        covered_by.push(match &verdict {
-            Verdict::Covered(covering) if covering.len() == 1 => covering.first().copied(),
-            _ => None,
-        });
+        if let Verdict::Covered(covering) = &verdict
+            && let [alone] = covering.as_slice()
+        {
+            *covers.entry(*alone).or_default() += 1;
+        }
+        decides.push(matches!(verdict, Verdict::Alive | Verdict::Unknown));
         match verdict {
             Verdict::Alive => {}
             Verdict::Unknown => given_up.push(rule),
-            Verdict::Impossible => found.push(impossible(documents, position, rule, &prover.contradiction(rule))),
+            Verdict::Impossible => {
+                found.push(impossible(nodes.get(position), rule, &prover.contradiction(rule)));
+            }
             Verdict::Covered(covering) => found.push(covered(rules, rule, &covering)),
         }
     }
-    found.extend(catch_alls(rules, &covered_by));
+    found.extend(catch_alls(rules, &covers));
     found.extend(two_events(rules, &prover));
+    found.extend(never_asked(documents, rule_set, &prover, &decides));
     if let Some(first) = given_up.first() {
         let message = match given_up.len() {
             1 => format!("whether `{}` can ever decide was not worked out: that takes too many steps", first.name),
@@ -70,14 +83,7 @@ fn covered(rules: &[Rule], rule: &Rule, covering: &[usize]) -> Problem {
 }
 
 /// A rule whose own parts exclude each other.
-fn impossible(documents: &[Document], position: usize, rule: &Rule, keys: &[&'static str]) -> Problem {
-    let node = documents
-        .iter()
-        .flat_map(|document| {
-            let rules = document.root.child("rules").map(Node::items).unwrap_or_default();
-            rules.iter().map(move |node| (document, node))
-        })
-        .nth(position);
+fn impossible(node: Option<&(&Document, &Node)>, rule: &Rule, keys: &[&'static str]) -> Problem {
     let place = node.and_then(|(document, node)| key_place(document, node, keys)).unwrap_or_else(|| rule.place.clone());
     let message = match keys {
         [one] => format!("no call can have what `{one}` of `{}` asks for", rule.name),
@@ -93,6 +99,10 @@ fn impossible(documents: &[Document], position: usize, rule: &Rule, keys: &[&'st
     Problem::new(Code::ImpossibleRule, place, message).help(help)
 }
 
+fn rule_nodes(document: &Document) -> &[Node] {
+    document.root.child("rules").map(Node::items).unwrap_or_default()
+}
+
 /// The last of the keys that is written in the rule: the one that excludes those before it.
 fn key_place(document: &Document, rule: &Node, keys: &[&str]) -> Option<Place> {
     let key = |key: &&str| match *key {
@@ -103,22 +113,58 @@ fn key_place(document: &Document, rule: &Node, keys: &[&str]) -> Option<Place> {
 }
 
 /// Rules that alone decide every call of later ones without asking for anything.
-fn catch_alls(rules: &[Rule], covered_by: &[Option<usize>]) -> Vec<Problem> {
+fn catch_alls(rules: &[Rule], covers: &BTreeMap<usize, usize>) -> Vec<Problem> {
     let asks_nothing = |rule: &Rule| rule.needs.is_empty() && rule.when.is_empty();
-    let catch_all = |(position, rule): (usize, &Rule)| {
-        let behind = covered_by.iter().filter(|covering| **covering == Some(position)).count();
-        let rest = rules.len() - position - 1;
-        let message = match (behind, rest) {
-            (1, _) => format!("`{}` is for every call, so that one rule after it never decides", rule.name),
-            (behind, rest) if behind == rest => {
-                format!("`{}` is for every call, so that none of the {rest} rules after it ever decides", rule.name)
-            }
-            _ => format!("`{}` is for every call, so that {behind} of the rules after it never decide", rule.name),
-        };
-        Problem::new(Code::CatchAll, rule.place.clone(), message).help("put it last")
+    let told = covers.iter().filter_map(|(position, dead)| Some((position, dead, rules.get(*position)?)));
+    told.filter(|(.., rule)| asks_nothing(rule))
+        .map(|(position, dead, rule)| {
+            let message = match (*dead, rules.len() - position - 1) {
+                (1, _) => format!("`{}` is for every call, so that one rule after it never decides", rule.name),
+                (dead, rest) if dead == rest => {
+                    format!("`{}` is for every call, so that none of the {rest} rules after it ever decides", rule.name)
+                }
+                (dead, _) => {
+                    format!("`{}` is for every call, so that {dead} of the rules after it never decide", rule.name)
+                }
+            };
+            Problem::new(Code::CatchAll, rule.place.clone(), message).help("put it last")
+        })
+        .collect()
+}
+
+/// Sources that only rules mention for whose calls nobody is asked. Of a rule that never decides enough is told.
+fn never_asked(documents: &[Document], rule_set: &RuleSet, prover: &Prover<'_>, decides: &[bool]) -> Vec<Problem> {
+    let full = international();
+    let asks = |rule: &Rule| {
+        let area = prover.area(rule);
+        let is_asked = |cell: &Cell| cell.with(CUSTOMER, &full).is_some_and(|cell| prover.is_possible(&cell));
+        area.is_none_or(|cells| cells.iter().any(is_asked))
     };
-    let has_dead = |(position, rule): &(usize, &Rule)| asks_nothing(rule) && covered_by.contains(&Some(*position));
-    rules.iter().enumerate().filter(has_dead).map(catch_all).collect()
+    let mut mentioned = vec![false; rule_set.sources.len()];
+    let mut asked = mentioned.clone();
+    for (rule, _) in rule_set.rules.iter().zip(decides).filter(|(_, decides)| **decides) {
+        let of_rule = rule.needs.iter().map(|(source, _)| *source).chain(rule.card_sources.iter().copied());
+        let of_rule: Vec<usize> = of_rule.flat_map(|source| rule_set.members(source).chain([source])).collect();
+        let asks = of_rule.iter().any(|source| asked.get(*source) == Some(&false)) && asks(rule);
+        for source in of_rule {
+            mentioned.get_mut(source).into_iter().for_each(|mentioned| *mentioned = true);
+            asked.get_mut(source).into_iter().for_each(|asked| *asked |= asks);
+        }
+    }
+    let never = rule_set
+        .sources
+        .iter()
+        .zip(mentioned.iter().zip(&asked))
+        .filter(|(_, (mentioned, asked))| **mentioned && !**asked);
+    let names: Vec<&str> = never.map(|(source, _)| source.name.as_ref()).collect();
+    let told = entries(documents, "sources").into_iter().filter(|entry| names.contains(&entry.name));
+    told.map(|entry| {
+        let message =
+            format!("`{}` is never asked: no rule that mentions it is about a caller with a full number", entry.name);
+        Problem::new(Code::NeverAsked, entry.place, message)
+            .help("take it out of the card, or mention it in a rule for callers with a number")
+    })
+    .collect()
 }
 
 /// A rule of `call_bridged` beside one of `call_init` that may both have a card for one call.

@@ -157,6 +157,11 @@ impl<'a> Prover<'a> {
         parts.into_iter().map(|(key, _)| key).collect()
     }
 
+    /// Whether there can be a call in the cell.
+    pub fn is_possible(&self, cell: &Cell) -> bool {
+        self.universe.iter().any(|all| all.intersection(cell).is_some())
+    }
+
     /// The calls for which the rule may decide; `None` where they take too many cells.
     pub fn area(&self, rule: &Rule) -> Option<Vec<Cell>> {
         let cells = rule.when.area(self.space, Bound::Above)?;
