@@ -29,6 +29,7 @@ pub use space::{
 use serde::Serialize;
 
 use crate::event::{CustomerNumber, Direction, EventKind, Kind};
+use crate::expression::Expression;
 
 /// Conditions that must all hold.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +67,7 @@ enum Test {
     },
     User(Vec<i64>),
     Schedule(Vec<Schedule>),
+    Expr(Expression),
     Any(Vec<When>),
     Not(When),
 }
@@ -140,6 +142,7 @@ impl Test {
             }),
             Test::User(ids) => call.user_id.is_some_and(|id| ids.contains(&id)),
             Test::Schedule(schedules) => schedules.iter().any(|schedule| schedule.open_at(facts.local())),
+            Test::Expr(expression) => expression.holds(facts.values) == Ok(true),
             Test::Any(blocks) => blocks.iter().any(|block| block.holds(facts)),
             Test::Not(block) => !block.holds(facts),
         }
@@ -171,6 +174,7 @@ impl Test {
                 .map_or_else(|| "absent".to_owned(), |callee| format!("{} {}", callee.kind, id(callee.id))),
             Test::User(_) => id(call.user_id),
             Test::Schedule(_) => facts.local_text(),
+            Test::Expr(expression) => expression.holds(facts.values).map_or_else(|why| why, |holds| holds.to_string()),
             Test::Any(blocks) => {
                 format!("{} of {} blocks hold", blocks.iter().filter(|block| block.holds(facts)).count(), blocks.len())
             }

@@ -67,7 +67,7 @@ pub enum NoCard {
 /// Decides one call. What a source has not said by `deadline` does not count.
 pub async fn decide(rules: &RuleSet, call: &Call, deadline: Instant) -> Decision {
     let mut values = values::of(call, &rules.defaults);
-    let matched = matching(rules, &Facts::new(call, &rules.defaults.time_zone));
+    let matched = matching(rules, &Facts::new(call, &values, &rules.defaults.time_zone));
     let mut answers = Answers::ask(rules, &matched, call, &values, deadline);
     let mut trace = Trace::default();
     let mut decision = (None, Outcome::NoCard(NoCard::NoRule));

@@ -25,13 +25,14 @@
 //! | row | modules | |
 //! |---|---|---|
 //! | 1 | [`problem`], [`event`] | mistakes in users' files; webhook bytes → event, call, number |
-//! | 2 | [`condition`], [`source`], [`card`] | three tools that do not know each other |
-//! | 3 | [`rules`] | files → one immutable rule set, or every problem |
-//! | 4 | [`engine`] | the page to read first |
-//! | 5 | [`phone`], [`outbox`] | the card API's client; durable deliveries |
-//! | 6 | [`delivery`] | claim → decide → send → settle |
-//! | 7 | [`web`] | every route in one list |
-//! | 8 | [`cli`] | wires, reads the clock and the environment, prints |
+//! | 2 | [`expression`] | CEL over the values of one call, for conditions and for rows of cards |
+//! | 3 | [`condition`], [`source`], [`card`] | three tools that do not know each other |
+//! | 4 | [`rules`] | files → one immutable rule set, or every problem |
+//! | 5 | [`engine`] | the page to read first |
+//! | 6 | [`phone`], [`outbox`] | the card API's client; durable deliveries |
+//! | 7 | [`delivery`] | claim → decide → send → settle |
+//! | 8 | [`web`] | every route in one list |
+//! | 9 | [`cli`] | wires, reads the clock and the environment, prints |
 //!
 //! # Three invariants
 //!
@@ -53,6 +54,7 @@ pub mod condition;
 pub mod delivery;
 pub mod engine;
 pub mod event;
+pub mod expression;
 pub mod outbox;
 pub mod phone;
 pub mod problem;

@@ -57,6 +57,7 @@ codes! {
     ReservedName = "R023" Error "A name that the language keeps for itself.";
     NumberPattern = "R030" Error "A number pattern that can't be read or that no number can have.";
     Schedule = "R033" Error "A schedule that can't be read or that no clock can tell.";
+    Expression = "R034" Error "An expression that can't be read or can never hold.";
     Source = "R040" Error "A source that can't be asked as it is written.";
     SourceFile = "R041" Error "A data file that is missing, outside the rule directory or not readable.";
     SourceColumn = "R042" Error "A column that the data file does not have.";

@@ -52,7 +52,7 @@ impl Subject {
         let mut calls = Vec::with_capacity(CALLS);
         for rule in (0..CALLS).map(|position| position * size / CALLS) {
             let call = call_for(rule);
-            let facts = Facts::new(&call, &rules.defaults.time_zone);
+            let facts = Facts::new(&call, &serde_json::Value::Null, &rules.defaults.time_zone);
             let found: Vec<&str> = rules.matching(&facts).map(|rule| rule.name.as_ref()).collect();
             assert_eq!(found, [format!("rule-{rule}")]);
             calls.push(call);
@@ -62,7 +62,7 @@ impl Subject {
     }
 
     fn matched(&self) -> usize {
-        let facts = |call| Facts::new(divan::black_box(call), &self.rules.defaults.time_zone);
+        let facts = |call| Facts::new(divan::black_box(call), &serde_json::Value::Null, &self.rules.defaults.time_zone);
         self.calls.iter().map(|call| self.rules.matching(&facts(call)).count()).sum()
     }
 

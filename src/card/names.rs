@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::expression::Scope;
 use crate::problem::{Code, Fault, did_you_mean};
 
 /// Names with their fields.
@@ -11,6 +12,8 @@ use crate::problem::{Code, Fault, did_you_mean};
 pub struct Names {
     /// `None` where the fields are not known.
     fields: BTreeMap<String, Option<BTreeSet<String>>>,
+    /// Names whose fields are texts, besides `count` and `all`.
+    tables: BTreeSet<String>,
     /// Keys of texts, with the languages that lack them.
     texts: BTreeMap<String, Vec<String>>,
 }
@@ -30,6 +33,13 @@ impl Names {
         self
     }
 
+    /// The same, knowing that all fields of the name are texts, as those of a CSV table are.
+    #[must_use]
+    pub fn all_texts(mut self, name: &str) -> Names {
+        self.tables.insert(name.to_owned());
+        self
+    }
+
     /// The same with a name for one record of `source`: it has the fields of its table.
     #[must_use]
     pub(super) fn like(mut self, name: &str, source: &str) -> Names {
@@ -39,6 +49,9 @@ impl Names {
             fields.remove("all");
         }
         self.fields.insert(name.to_owned(), fields);
+        if self.tables.contains(source) {
+            self.tables.insert(name.to_owned());
+        }
         self
     }
 
@@ -68,9 +81,10 @@ impl Names {
                 .help(format!("write it under `texts`, `{languages}`"))
         })
     }
+}
 
-    /// What is wrong with a path that begins so: an unknown name, or a field that the name is known not to have.
-    pub(super) fn fault(&self, name: &str, field: Option<&str>) -> Option<Fault> {
+impl Scope for Names {
+    fn fault(&self, name: &str, field: Option<&str>) -> Option<Fault> {
         let Some(known) = self.fields.get(name) else {
             let mut fault = Fault::new(Code::TemplateName, "", format!("`{name}` stands for nothing here"));
             fault.help = did_you_mean(name, self.fields.keys().map(String::as_str));
@@ -83,5 +97,9 @@ impl Names {
         let mut fault = Fault::new(Code::TemplateName, "", format!("`{name}` has no `{field}`"));
         fault.help = did_you_mean(field, known.iter().map(String::as_str));
         Some(fault)
+    }
+
+    fn is_text(&self, name: &str, field: &str) -> bool {
+        self.tables.contains(name) && !matches!(field, "count" | "all")
     }
 }

@@ -9,6 +9,7 @@ use super::helpers::Renderer;
 use super::link::{Link, Place};
 use super::template::{Flavour, Template};
 use super::{Names, clean, cut, is_present};
+use crate::expression::{Expression, Scope};
 use crate::problem::{Code, Fault};
 
 /// Characters of a row's text unless it says `max`; the web phone's layout breaks not far beyond.
@@ -24,9 +25,18 @@ pub(super) struct Row {
     ios: Option<Link>,
     android: Option<Link>,
     user: Option<User>,
-    show: Option<Vec<String>>,
+    show: Option<Show>,
     each: Option<Each>,
     characters_max: usize,
+}
+
+/// What a row is shown for.
+#[derive(Clone, Debug)]
+enum Show {
+    /// This value is there, not empty and not false.
+    Path(Vec<String>),
+    /// This is true.
+    Expression(Expression),
 }
 
 /// The `user_id` of a `user` row.
@@ -43,6 +53,9 @@ pub struct RowStep {
     pub row: usize,
     /// Whether it is shown.
     pub outcome: RowOutcome,
+    /// Why it can't be said whether its `show` holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// Links that were left out of it, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
@@ -54,7 +67,7 @@ pub struct RowStep {
 pub enum RowOutcome {
     /// It is on the card.
     Shown,
-    /// What `show` names is absent, empty or false.
+    /// Its `show` is false, or what it names is absent, empty or false.
     NotAskedFor,
     /// Its text came out empty.
     Empty,
@@ -92,9 +105,10 @@ impl Row {
             Link::compile(text, place, names).map_err(|found| extend(&mut faults, found, key)).ok()
         };
         let (web, ios, android) = (link("link", Place::Web), link("ios", Place::App), link("android", Place::App));
-        let show = keys.get("show").and_then(Value::as_str).and_then(|path| {
-            value_path(path, names, SHOW_HELP).map_err(|fault| extend(&mut faults, vec![fault], "show")).ok()
-        });
+        let show = keys
+            .get("show")
+            .and_then(Value::as_str)
+            .and_then(|text| Show::compile(text, names).map_err(|found| extend(&mut faults, found, "show")).ok());
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -126,7 +140,7 @@ impl Row {
         templates
             .flat_map(Template::mentions)
             .chain(links.flat_map(Link::mentions))
-            .chain(self.show.iter().filter_map(|path| path.first()))
+            .chain(self.show.iter().flat_map(Show::mentions))
             .chain(self.each.iter().filter_map(Each::first_name))
     }
 
@@ -145,7 +159,7 @@ impl Row {
         let Some(each) = &self.each else { return vec![self.fill_once(renderer, context)] };
         let records = each.records(context.data());
         if records.is_empty() {
-            return vec![(None, RowStep { row: 0, outcome: RowOutcome::NoRecord, left_out: Vec::new() })];
+            return vec![(None, RowStep { row: 0, outcome: RowOutcome::NoRecord, why: None, left_out: Vec::new() })];
         }
         let mut rows = Vec::with_capacity(records.len());
         for record in records {
@@ -161,12 +175,19 @@ impl Row {
     }
 
     fn fill_once(&self, renderer: &Renderer, context: &Context) -> (Option<Value>, RowStep) {
-        let mut left_out = Vec::new();
+        let (mut left_out, mut why) = (Vec::new(), None);
+        let shown = self.show.as_ref().map_or(Ok(true), |show| show.holds(context.data()));
+        if !shown.unwrap_or_else(|reason| {
+            why = Some(reason);
+            false
+        }) {
+            return (None, RowStep { row: 0, outcome: RowOutcome::NotAskedFor, why, left_out });
+        }
         let (row, outcome) = match self.filled(renderer, context, &mut left_out) {
             Ok(row) => (Some(Value::Object(row)), RowOutcome::Shown),
             Err(outcome) => (None, outcome),
         };
-        (row, RowStep { row: 0, outcome, left_out })
+        (row, RowStep { row: 0, outcome, why, left_out })
     }
 
     fn filled(
@@ -175,9 +196,6 @@ impl Row {
         context: &Context,
         left_out: &mut Vec<String>,
     ) -> Result<Map<String, Value>, RowOutcome> {
-        if self.show.as_ref().is_some_and(|path| !is_present(look_up(context.data(), path))) {
-            return Err(RowOutcome::NotAskedFor);
-        }
         let fill = |template: &Template| {
             let text = template.fill(renderer, context).map_err(RowOutcome::Failed)?;
             Ok(cut(&clean(&text), self.characters_max))
@@ -223,6 +241,30 @@ impl Row {
     }
 }
 
+impl Show {
+    fn compile(text: &str, names: &Names) -> Result<Show, Vec<Fault>> {
+        if segments(text).is_some() {
+            return value_path(text, names, "").map(Show::Path).map_err(|fault| vec![fault]);
+        }
+        Expression::compile(text, names).map(Show::Expression)
+    }
+
+    fn mentions(&self) -> Box<dyn Iterator<Item = &String> + '_> {
+        match self {
+            Show::Path(path) => Box::new(path.iter().take(1)),
+            Show::Expression(expression) => Box::new(expression.mentions().iter()),
+        }
+    }
+
+    /// Whether the row is shown, or why that can't be said.
+    fn holds(&self, values: &Value) -> Result<bool, String> {
+        match self {
+            Show::Path(path) => Ok(is_present(look_up(values, path))),
+            Show::Expression(expression) => expression.is_there(values),
+        }
+    }
+}
+
 /// A user id of the phone system.
 fn user_id(text: &str) -> Option<u64> {
     text.trim().parse::<u64>().ok().filter(|id| *id > 0)
@@ -232,26 +274,26 @@ fn extend(faults: &mut Vec<Fault>, found: Vec<Fault>, key: &str) {
     faults.extend(found.into_iter().map(|fault| fault.under(&format!("/{key}"))));
 }
 
-/// `caller.company` → its segments.
-pub(super) fn value_path(path: &str, names: &Names, help: &str) -> Result<Vec<String>, Fault> {
-    let segments: Vec<String> = path.split('.').map(str::to_owned).collect();
-    let plain = |segment: &String| {
+/// `caller.company` → its segments; `None` where it is something else.
+fn segments(path: &str) -> Option<Vec<String>> {
+    let plain = |segment: &str| {
         !segment.is_empty()
             && segment.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '-'))
     };
-    if !segments.iter().all(plain) {
+    path.split('.').all(plain).then(|| path.split('.').map(str::to_owned).collect())
+}
+
+/// The same, where it begins with a name that is known.
+pub(super) fn value_path(path: &str, names: &Names, help: &str) -> Result<Vec<String>, Fault> {
+    let Some(segments) = segments(path) else {
         return Err(Fault::new(Code::TemplateSyntax, "", format!("`{path}` is not the name of a value")).help(help));
-    }
+    };
     let field = segments.get(1).map(String::as_str);
     match segments.first().and_then(|first| names.fault(first, field)) {
         Some(fault) => Err(fault),
         None => Ok(segments),
     }
 }
-
-/// What `show` takes.
-const SHOW_HELP: &str =
-    "`show` names one value, for example `crm.company`; the row is shown where it is there and not empty";
 
 pub(super) fn look_up<'a>(values: &'a Value, path: &[String]) -> &'a Value {
     path.iter()

@@ -13,6 +13,7 @@ use handlebars::{Context, Output, Path, PathSeg, RenderContext, Renderable, Temp
 
 use super::helpers::{self, Renderer};
 use super::{Names, literal};
+use crate::expression::Scope;
 use crate::problem::{Code, Fault, did_you_mean};
 
 /// A longer text is not a card's row.

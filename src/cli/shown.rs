@@ -132,7 +132,10 @@ fn sources(steps: &[SourceStep]) -> Vec<String> {
 fn row(step: &RowStep) -> String {
     let outcome = match &step.outcome {
         RowOutcome::Shown => "shown".to_owned(),
-        RowOutcome::NotAskedFor => "left out: what `show` names is absent, empty or false".to_owned(),
+        RowOutcome::NotAskedFor => match &step.why {
+            Some(why) => format!("left out: {why}"),
+            None => "left out: what `show` names is absent, empty or false".to_owned(),
+        },
         RowOutcome::Empty => "left out: its text is empty".to_owned(),
         RowOutcome::NoRecord => "left out: there is no record".to_owned(),
         RowOutcome::Failed(why) => format!("left out: {why}"),

@@ -97,6 +97,7 @@ impl Test {
                 }
                 cells
             }
+            Test::Expr(_) => bound.unknown(),
             Test::Any(blocks) => {
                 let areas: Option<Vec<Vec<Cell>>> = blocks.iter().map(|block| block.area(space, bound)).collect();
                 areas?.concat()

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Condition, CustomerTest, NumberSet, PatternError, Schedule, Schedules, Test, When, pattern};
 use crate::event::{CustomerNumber, Direction, EventKind, Kind, Region};
+use crate::expression::{Expression, Scope};
 use crate::problem::{Code, Fault, did_you_mean};
 
 /// What a `when` may refer to.
@@ -17,6 +18,8 @@ pub struct Vocabulary<'a> {
     pub lists: &'a Lists,
     /// `schedule: …`.
     pub schedules: &'a Schedules,
+    /// The names in `expr: …`.
+    pub names: &'a dyn Scope,
 }
 
 /// The number lists that a `customer` may name.
@@ -155,6 +158,16 @@ fn block(keys: &Map<String, Value>, pointer: &str, known: Vocabulary<'_>, faults
             ),
             "user" => ("user", Test::User(integers(value))),
             "schedule" => ("schedule", Test::Schedule(schedules(value, &here, known.schedules, faults))),
+            "expr" => {
+                let text = value.as_str().unwrap_or_default();
+                match Expression::test(text, known.names) {
+                    Ok(expression) => ("expr", Test::Expr(expression)),
+                    Err(found) => {
+                        faults.extend(found.into_iter().map(|fault| fault.under(&here)));
+                        continue;
+                    }
+                }
+            }
             "any" => (
                 "any",
                 Test::Any(
@@ -172,6 +185,7 @@ fn block(keys: &Map<String, Value>, pointer: &str, known: Vocabulary<'_>, faults
         };
         let wanted = match &test {
             Test::Schedule(schedules) => schedules.iter().map(Schedule::text).collect::<Vec<_>>().join(" or "),
+            Test::Expr(expression) => expression.text().to_owned(),
             _ => written(value),
         };
         conditions.push(Condition { key, wanted, implied: false, test });

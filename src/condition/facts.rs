@@ -1,12 +1,13 @@
 //! What a condition may look at: the call, the names that templates know, and the local time of its start.
 //!
-//! Nothing here reads a clock, so a retry or a replay decides the same. What costs something is worked out when the first
+//! Nothing here reads a clock, so a retry or a replay decides the same. The local time is worked out when the first
 //! condition asks for it, once a call.
 
 use std::cell::OnceCell;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use crate::event::Call;
 
@@ -15,14 +16,16 @@ use crate::event::Call;
 pub struct Facts<'a> {
     /// The call.
     pub call: &'a Call,
+    /// What the names of the call stand for in expressions.
+    pub(super) values: &'a Value,
     time_zone: &'a TimeZone,
     local: OnceCell<DateTime>,
 }
 
 impl<'a> Facts<'a> {
-    /// The facts about a call in the time zone of the rules.
-    pub fn new(call: &'a Call, time_zone: &'a TimeZone) -> Facts<'a> {
-        Facts { call, time_zone, local: OnceCell::new() }
+    /// The facts about a call, with the values that templates and expressions see, in the time zone of the rules.
+    pub fn new(call: &'a Call, values: &'a Value, time_zone: &'a TimeZone) -> Facts<'a> {
+        Facts { call, values, time_zone, local: OnceCell::new() }
     }
 
     /// When the call began, on the clock of the time zone.

@@ -146,7 +146,8 @@ pub struct RuleSteps {
 impl Explanation {
     /// Asks every rule again, condition by condition, and puts it beside the decision.
     pub fn new(rules: &RuleSet, call: &Call, decision: &Decision) -> Explanation {
-        let facts = Facts::new(call, &rules.defaults.time_zone);
+        let values = super::values::of(call, &rules.defaults);
+        let facts = Facts::new(call, &values, &rules.defaults.time_zone);
         let mut steps = Vec::new();
         for rule in rules.rules.iter() {
             let tried = decision.trace.tried.iter().find(|tried| tried.rule == rule.name);

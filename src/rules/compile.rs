@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use named::BeforeSources;
 use settings::Texts;
 
 use super::matcher::Matcher;
@@ -25,6 +26,7 @@ use super::{Environment, NamedSource, Origin, RuleSet, lint, schema};
 use crate::card::{CardTemplate, Locale, Names, Renderer};
 use crate::condition::{Lists, Schedules, Vocabulary};
 use crate::problem::{Code, Fault, Place, Problem};
+use crate::source::Source;
 
 /// Names that every template knows.
 const CALL_NAMES: [&str; 5] = ["call", "customer", "event", "line", "now"];
@@ -71,7 +73,7 @@ pub(super) fn compile(
     let known = settings::with_texts(known_names(&sources, &names), &texts);
     let cards = compiler.cards(&known);
     let rules = compiler.rules(&Known {
-        when: Vocabulary { lists: &lists, schedules: &schedules },
+        when: Vocabulary { lists: &lists, schedules: &schedules, names: &BeforeSources { sources: &names } },
         sources: &names,
         names: &known,
         cards: &cards,
@@ -93,6 +95,7 @@ fn call_names() -> Names {
     Names::default()
         .closed("call", CALL_FIELDS)
         .closed("customer", NUMBER_FIELDS)
+        .all_texts("customer")
         .closed("line", NUMBER_FIELDS.into_iter().chain(["id"]))
         .closed("now", [])
         .open("event")
@@ -101,8 +104,22 @@ fn call_names() -> Names {
 /// The same and the sources. The fields of a table are its columns.
 fn known_names(sources: &[NamedSource], all: &[Arc<str>]) -> Names {
     all.iter().fold(call_names(), |names, name| match columns(sources, all, name) {
-        Some(columns) => names.closed(name, columns.into_iter().chain(["count", "all"])),
+        Some(columns) => {
+            let names = names.closed(name, columns.into_iter().chain(["count", "all"]));
+            if has_only_texts(sources, all, name) { names.all_texts(name) } else { names }
+        }
         None => names.open(name),
+    })
+}
+
+/// Whether its records come from tables alone.
+fn has_only_texts(sources: &[NamedSource], all: &[Arc<str>], name: &str) -> bool {
+    let source = sources.iter().find(|source| *source.name == *name);
+    source.is_some_and(|source| match &source.origin {
+        Origin::Asked(asked) => matches!(asked.source, Source::Csv(_)),
+        Origin::First(members) => {
+            members.iter().all(|member| all.get(*member).is_some_and(|name| has_only_texts(sources, all, name)))
+        }
     })
 }
 

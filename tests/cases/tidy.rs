@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::program::project;
 
 /// DESIGN.md's table: a module uses rows above its own; modules of one row do not know each other.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["problem", "event"],
+    &["expression"],
     &["condition", "source", "card"],
     &["rules"],
     &["engine"],

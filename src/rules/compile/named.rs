@@ -1,10 +1,34 @@
-//! `lists` and `schedules`: what conditions refer to by name.
+//! What conditions refer to by name: `lists`, `schedules`, and the values of a call.
 
-use super::{Compiler, Entry};
+use std::sync::Arc;
+
+use super::{Compiler, Entry, call_names};
 use crate::condition::{Lists, Schedules};
 use crate::event::Region;
-use crate::problem::Fault;
+use crate::expression::Scope;
+use crate::problem::{Code, Fault};
 use crate::source::{Sheet, rows_without_number};
+
+/// The names that a `when` knows: it is asked before any source is.
+#[derive(Debug)]
+pub(super) struct BeforeSources<'a> {
+    pub(super) sources: &'a [Arc<str>],
+}
+
+impl Scope for BeforeSources<'_> {
+    fn fault(&self, name: &str, field: Option<&str>) -> Option<Fault> {
+        if self.sources.iter().any(|source| **source == *name) {
+            let message = format!("`{name}` is a source, and none has been asked when a `when` is looked at");
+            let help = "what a source says is asked in `needs`, and in the `show` of a card's row";
+            return Some(Fault::new(Code::TemplateName, "", message).help(help));
+        }
+        call_names().fault(name, field)
+    }
+
+    fn is_text(&self, name: &str, field: &str) -> bool {
+        call_names().is_text(name, field)
+    }
+}
 
 impl Compiler<'_> {
     pub(super) fn lists(&mut self, region: Region) -> Lists {

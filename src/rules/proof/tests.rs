@@ -126,7 +126,7 @@ fn verdicts(rules: &RuleSet) -> Vec<Verdict> {
 
 /// The first rule that decides, without the index.
 fn decides(rules: &RuleSet, call: &Call, counts: [Option<usize>; 2]) -> Option<usize> {
-    let facts = Facts::new(call, &rules.defaults.time_zone);
+    let facts = Facts::new(call, &serde_json::Value::Null, &rules.defaults.time_zone);
     let counts = if call.customer.e164().is_some() { counts } else { [Some(0); 2] };
     rules
         .rules
@@ -207,7 +207,7 @@ fn what_is_called_dead_never_decides_and_the_index_finds_what_a_scan_finds() {
             if let Some(position) = decides(&rules, call, [count(), count()]) {
                 assert!(matches!(verdicts[position], Verdict::Alive), "seed {seed}: r{position} decides\n{text}");
             }
-            let facts = Facts::new(call, &rules.defaults.time_zone);
+            let facts = Facts::new(call, &serde_json::Value::Null, &rules.defaults.time_zone);
             let scanned = rules.rules.iter().filter(|rule| rule.when.holds(&facts)).map(|rule| &rule.name);
             let found = rules.matching(&facts).map(|rule| &rule.name);
             assert!(scanned.eq(found), "seed {seed}: {call:?}\n{text}");
