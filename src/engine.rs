@@ -14,6 +14,7 @@ mod values;
 pub use answers::Answer;
 pub use reach::{Example, Reach, reach};
 pub use trace::{Explanation, NeedStep, RuleSteps, SourceStep, Trace, Tried};
+pub use values::of as values;
 
 use std::sync::Arc;
 

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::event::{Call, CustomerNumber};
 use crate::rules::Defaults;
 
-/// The values for templates.
-pub(super) fn of(call: &Call, defaults: &Defaults) -> Value {
+/// The values of a call, for templates and expressions.
+pub fn of(call: &Call, defaults: &Defaults) -> Value {
     let mut values = described(call, defaults);
     if let Some(values) = values.as_object_mut() {
         values.insert("now".to_owned(), Value::from(local(call, defaults)));

@@ -8,6 +8,7 @@ mod rule;
 mod settings;
 mod source;
 
+pub(super) use named::BeforeSources;
 pub use settings::{DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, checked_api};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,6 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use named::BeforeSources;
 use settings::Texts;
 
 use super::matcher::Matcher;
@@ -43,6 +43,7 @@ pub const NUMBER_FIELDS: [&str; 6] = ["country", "e164", "international", "kind"
 pub(super) struct Kept {
     pub(super) lists: Lists,
     pub(super) schedules: Schedules,
+    pub(super) sources: Vec<Arc<str>>,
     pub(super) names: Names,
 }
 
@@ -87,7 +88,7 @@ pub(super) fn compile(
     let matcher = Arc::new(Matcher::new(named, &rules));
     let rules =
         RuleSet { revision: revision(documents), defaults, accounts, sources, rules: rules.into(), matcher, renderer };
-    (rules, Kept { lists, schedules, names: known })
+    (rules, Kept { lists, schedules, sources: names, names: known })
 }
 
 /// The names that every template knows, with their fields.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::compile::BeforeSources;
 use super::lint::names;
 use super::proof::Prover;
 use super::yaml::edit::Edit;
@@ -104,7 +105,8 @@ impl<'a> Mutator<'a> {
     pub fn compile(&self, mutation: &Mutation) -> Option<Change> {
         let rule = |position: usize| self.rules.rules.get(position);
         let kept = &self.written.kept;
-        let known = Vocabulary { lists: &kept.lists, schedules: &kept.schedules };
+        let scope = BeforeSources { sources: &kept.sources };
+        let known = Vocabulary { lists: &kept.lists, schedules: &kept.schedules, names: &scope };
         let with_when = |position: usize, when: Option<&Value>, known| {
             Some((position, Rule { when: When::compile(when, known).ok()?, ..rule(position)?.clone() }))
         };

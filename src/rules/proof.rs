@@ -23,7 +23,7 @@ use crate::condition::{
 const STEPS_FOR_A_RULE_MAX: usize = 200_000;
 
 /// The same for a whole rule set, so that `check` ends.
-const STEPS_MAX: usize = 3_000_000;
+const STEPS_MAX: usize = 30_000_000;
 
 /// Rules among which those are sought without which others still cover a dead one; of more, all are named.
 const COVERING_REDUCED_MAX: usize = 32;
@@ -177,6 +177,7 @@ impl<'a> Prover<'a> {
     /// The first earlier rule that covers one call of the cell.
     fn cover(&self, cell: &Cell, position: usize, except: &[usize], steps_left: &mut usize) -> Cover<'_> {
         let point = |dimension| first(cell, dimension);
+        let left = (*steps_left).min(self.steps_left.get());
         let mut steps = 1;
         let mut found = Cover::None;
         for id in self.index.candidates(point) {
@@ -186,24 +187,23 @@ impl<'a> Prover<'a> {
                 break;
             }
             steps += 1;
+            if steps > left {
+                return Cover::GivenUp;
+            }
             if cover.contains(point) && !except.contains(&rule) {
                 found = Cover::By(rule, cover);
                 break;
             }
         }
-        let left = (*steps_left).min(self.steps_left.get());
-        if steps > left {
-            return Cover::GivenUp;
-        }
-        *steps_left -= steps;
-        self.steps_left.set(self.steps_left.get() - steps);
-        found
+        *steps_left = steps_left.saturating_sub(steps);
+        self.steps_left.set(self.steps_left.get().saturating_sub(steps));
+        if left == 0 { Cover::GivenUp } else { found }
     }
 
     /// The covering rules without those that are not needed, the later ones first.
     fn reduced(&self, area: &[Cell], covering: BTreeSet<usize>) -> Vec<usize> {
         let mut covering: Vec<usize> = covering.into_iter().collect();
-        if covering.len() > COVERING_REDUCED_MAX {
+        if !(2..=COVERING_REDUCED_MAX).contains(&covering.len()) {
             return covering;
         }
         for at in (0..covering.len()).rev() {
@@ -216,13 +216,15 @@ impl<'a> Prover<'a> {
         covering
     }
 
+    /// The cells for which the rule at a position surely decides.
+    fn covers_of(&self, position: usize) -> impl Iterator<Item = &Cell> {
+        let is_rule = move |rule: u32| usize::try_from(rule) == Ok(position);
+        let begin = self.covers.partition_point(|(rule, _)| usize::try_from(*rule).is_ok_and(|rule| rule < position));
+        self.covers.iter().skip(begin).take_while(move |(rule, _)| is_rule(*rule)).map(|(_, cell)| cell)
+    }
+
     fn is_covered(&self, area: &[Cell], covering: &[usize]) -> bool {
-        let covers: Vec<&Cell> = self
-            .covers
-            .iter()
-            .filter(|(rule, _)| usize::try_from(*rule).is_ok_and(|rule| covering.binary_search(&rule).is_ok()))
-            .map(|(_, cell)| cell)
-            .collect();
+        let covers: Vec<&Cell> = covering.iter().flat_map(|rule| self.covers_of(*rule)).collect();
         let mut steps_left = STEPS_FOR_A_RULE_MAX;
         for all in &self.universe {
             let mut left: Vec<Cell> = area.iter().filter_map(|cell| cell.intersection(all)).collect();

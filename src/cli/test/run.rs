@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
@@ -33,6 +34,7 @@ pub(super) struct Ran {
     pub(super) explanation: Explanation,
     /// What is different from what was expected; empty where the test passed.
     pub(super) differences: Vec<String>,
+    values: Value,
     time_zone: TimeZone,
 }
 
@@ -49,8 +51,9 @@ impl Ran {
         let stubbed = rules.with_stubs(&case.given);
         let decision = decide(&stubbed, &call, runtime);
         let explanation = Explanation::new(&stubbed, &call, &decision);
+        let values = engine::values(&call, &rules.defaults);
         let time_zone = rules.defaults.time_zone.clone();
-        Ran { differences: differences(&case, &decision), case, call, decision, explanation, time_zone }
+        Ran { differences: differences(&case, &decision), case, call, decision, explanation, values, time_zone }
     }
 
     pub(super) fn failed(&self) -> bool {
@@ -73,7 +76,7 @@ impl Ran {
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts::new(&self.call, &self.time_zone)
+        Facts::new(&self.call, &self.values, &self.time_zone)
     }
 
     /// What each source says in this test, whether or not a rule asks it: how many records, or that it failed.

@@ -11,8 +11,8 @@ use crate::source::{Sheet, rows_without_number};
 
 /// The names that a `when` knows: it is asked before any source is.
 #[derive(Debug)]
-pub(super) struct BeforeSources<'a> {
-    pub(super) sources: &'a [Arc<str>],
+pub(in crate::rules) struct BeforeSources<'a> {
+    pub(in crate::rules) sources: &'a [Arc<str>],
 }
 
 impl Scope for BeforeSources<'_> {
