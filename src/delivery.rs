@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::engine::{self, Decision, Outcome, SourceStep};
 use crate::event::{Call, Event};
-use crate::outbox::{Claimed, Decided, Outbox, OutboxError, Settlement};
+use crate::outbox::{Claimed, Decided, Outbox, OutboxError, Settlement, Standing};
 use crate::phone::{ATTEMPT_TIMEOUT, Attempt, Phone, Target};
 use crate::rules::{Account, Live, RuleSet};
 use budget::Budgets;
@@ -162,6 +162,7 @@ fn log_panic(ended: Result<(), tokio::task::JoinError>) {
 /// What one turn of a delivery came to.
 struct Turn {
     next: Next,
+    /// What is not kept yet.
     decided: Option<Decided>,
     decision: Option<Decision>,
 }
@@ -187,9 +188,9 @@ impl Shared {
         if let Some(too_late) = too_late(claimed, now) {
             return Ok(settled(too_late));
         }
-        if self.outbox.is_sent(&claimed.account, &claimed.call_id).await? {
-            let reason = "another event of this call already has its card".to_owned();
-            return Ok(settled(Settlement::NoCard { reason }));
+        // No source need be asked for a call that has its card.
+        if claimed.card.is_none() && self.outbox.is_superseded(claimed.id).await? {
+            return Ok(settled(Settlement::Superseded));
         }
         let rules = self.live.rules();
         let Some(account) = rules.account(&claimed.account) else {
@@ -197,7 +198,8 @@ impl Shared {
             return Ok(settled(Settlement::NoCard { reason }));
         };
         if let Some(card) = &claimed.card {
-            return self.send(claimed, account, card).await.map(|next| Turn { next, decided: None, decision: None });
+            let next = self.send(claimed, account, card, None).await?;
+            return Ok(Turn { next, decided: None, decision: None });
         }
         let Some(decision) = decide(&rules, claimed, now).await else {
             let reason = "the stored event can't be read".to_owned();
@@ -208,23 +210,32 @@ impl Shared {
             Outcome::NoCard(why) => Err(Settlement::NoCard { reason: why.to_string() }),
             Outcome::Invalid(mistakes) => Err(Settlement::InvalidCard { reason: mistakes.join("; ") }),
         };
-        let next = match &card {
-            Ok(card) => self.send(claimed, account, card).await?,
-            Err(settlement) => Next::Settle(settlement.clone()),
-        };
         let decided = Decided {
             rule: decision.rule.as_ref().map(|rule| rule.to_string()),
             revision: decision.revision.clone(),
-            card: card.ok(),
+            card: card.as_ref().ok().cloned(),
             trace: serde_json::to_string(&decision.trace).unwrap_or_default(),
         };
-        Ok(Turn { next, decided: Some(decided), decision: Some(decision) })
+        let (next, decided) = match card {
+            Ok(card) => (self.send(claimed, account, &card, Some(decided)).await?, None),
+            Err(settlement) => (Next::Settle(settlement), Some(decided)),
+        };
+        Ok(Turn { next, decided, decision: Some(decision) })
     }
 
-    async fn send(&self, claimed: &Claimed, account: &Account, card: &str) -> Result<Next, OutboxError> {
-        // A hang-up may have come in while sources were asked.
-        if self.outbox.is_settled(claimed.id).await? {
-            return Ok(Next::Settle(Settlement::Over));
+    /// Keeps what was `decided`, unless an earlier attempt did, and sends the card of it.
+    async fn send(
+        &self,
+        claimed: &Claimed,
+        account: &Account,
+        card: &str,
+        decided: Option<Decided>,
+    ) -> Result<Next, OutboxError> {
+        match self.outbox.keep_card(claimed.id, decided).await? {
+            Standing::Open => {}
+            // A hang-up came in while sources were asked.
+            Standing::Settled => return Ok(Next::Settle(Settlement::Over)),
+            Standing::Superseded => return Ok(Next::Settle(Settlement::Superseded)),
         }
         let now = (self.outside.now)();
         if let Some(too_late) = too_late(claimed, now) {
@@ -257,13 +268,16 @@ impl Shared {
         match next {
             Next::RetryAt(at, why) => {
                 tracing::debug!(call.id = claimed.call_id, why, "call {}: again at {at}: {why}", claimed.call_id);
-                self.outbox.retry_at(claimed.id, at, decided, why).await
+                self.outbox.retry_at(claimed.id, at, why).await
             }
             Next::Settle(settlement) => {
-                let rule = decided.as_ref().and_then(|decided| decided.rule.clone()).or_else(|| claimed.rule.clone());
+                let rule = match &decision {
+                    Some(decision) => decision.rule.as_deref(),
+                    None => claimed.rule.as_deref(),
+                };
                 // Where the call's hang-up settled it meanwhile, that has been told.
                 if self.outbox.settle(claimed.id, settlement.clone(), decided, now).await? {
-                    self.tell(claimed, &settlement, rule.as_deref(), decision.as_ref(), now);
+                    self.tell(claimed, &settlement, rule, decision.as_ref(), now);
                 }
                 Ok(())
             }

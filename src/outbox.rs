@@ -3,6 +3,9 @@
 //! The embedded engine, SQLite. One thread owns the connection that writes; whatever waits for it is committed together, and
 //! each caller is answered after the commit. Nothing here decides, sends, repeats by itself or reads the clock: a moment comes
 //! in as `now`, and the one who claims a delivery says when it is due again or what became of it.
+//!
+//! A call gets one card. Its events are handed out one at a time, in the order of their arrival: the next one when the one
+//! before it is decided. The decision that is a card is kept before the card is sent, and there is one such row a call.
 
 mod listing;
 mod settlement;
@@ -101,7 +104,8 @@ pub struct Accept {
     pub started_at: Timestamp,
     /// When the webhook came in; the delivery is due at once.
     pub received_at: Timestamp,
-    /// From when on a card is worth nothing. Only kept: whoever claims the delivery looks at it.
+    /// From when on a card is worth nothing. Whoever claims the delivery looks at it; one that waits for an earlier event of
+    /// its call is due then at the latest.
     pub expires_at: Timestamp,
 }
 
@@ -158,6 +162,17 @@ pub struct Decided {
     pub trace: String,
 }
 
+/// Whether a card may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It may: its delivery is the one of its call that has a card.
+    Open,
+    /// The delivery was settled meanwhile, by its call's hang-up.
+    Settled,
+    /// Another event of the call has the card.
+    Superseded,
+}
+
 /// A handle on the outbox; clones share it. When the last one is dropped the writer finishes what it took, and ends.
 ///
 /// Once open, everything fails in two ways only: [`OutboxError::Storage`] and [`OutboxError::Closed`].
@@ -196,25 +211,26 @@ impl Outbox {
 
     /// Takes up to `at_most` deliveries that are due, or whose lease ran out: the newest calls first.
     ///
+    /// Of the events of one call only the first undecided one is among them, and those that are decided already or expired.
     /// They are the caller's until `now + lease`, and an attempt is counted for each. If the caller goes away while it waits
     /// here, they come back when the lease runs out.
     pub async fn claim(&self, now: Timestamp, lease: Duration, at_most: usize) -> Result<Vec<Claimed>, OutboxError> {
         self.write(Wake::Nobody, move |connection| work::claim(connection, now, lease, at_most)).await
     }
 
-    /// Ends the lease and makes the delivery due again at `at`. What was decided is kept; `None` keeps what was kept before.
-    /// A delivery that was settled meanwhile stays settled.
-    pub async fn retry_at(
-        &self,
-        id: DeliveryId,
-        at: Timestamp,
-        decided: Option<Decided>,
-        why: String,
-    ) -> Result<(), OutboxError> {
-        self.write(Wake::Waiters, move |connection| work::retry_at(connection, id, at, decided.as_ref(), &why)).await
+    /// The last look before a card is sent. The decision is kept first, so that a crash repeats these bytes and decides nothing
+    /// anew; `None` where an earlier attempt kept it. From then on no other event of the call can have a card.
+    pub async fn keep_card(&self, id: DeliveryId, decided: Option<Decided>) -> Result<Standing, OutboxError> {
+        self.write(Wake::Waiters, move |connection| work::keep_card(connection, id, decided.as_ref())).await
     }
 
-    /// Writes down what became of a delivery. `false`: it was settled before (or is unknown), and nothing was changed.
+    /// Ends the lease and makes the delivery due again at `at`. A delivery that was settled meanwhile stays settled.
+    pub async fn retry_at(&self, id: DeliveryId, at: Timestamp, why: String) -> Result<(), OutboxError> {
+        self.write(Wake::Waiters, move |connection| work::retry_at(connection, id, at, &why)).await
+    }
+
+    /// Writes down what became of a delivery, and what was decided for it unless that is kept already. The next event of its
+    /// call need not wait any more. `false`: it was settled before (or is unknown), and nothing was changed.
     pub async fn settle(
         &self,
         id: DeliveryId,
@@ -222,7 +238,7 @@ impl Outbox {
         decided: Option<Decided>,
         now: Timestamp,
     ) -> Result<bool, OutboxError> {
-        self.write(Wake::Nobody, move |connection| work::settle(connection, id, &settlement, decided.as_ref(), now))
+        self.write(Wake::Waiters, move |connection| work::settle(connection, id, &settlement, decided.as_ref(), now))
             .await
     }
 
@@ -233,16 +249,9 @@ impl Outbox {
         self.write(Wake::Nobody, move |connection| work::hang_up(connection, &account, &call_id, now)).await
     }
 
-    /// Whether some event of this call already got its card.
-    pub async fn is_sent(&self, account: &str, call_id: &str) -> Result<bool, OutboxError> {
-        let (account, call_id) = (account.to_owned(), call_id.to_owned());
-        self.write(Wake::Nobody, move |connection| work::is_sent(connection, &account, &call_id)).await
-    }
-
-    /// Whether nothing is left to do for a delivery: the last look before a card is sent, because a hang-up settles a leased
-    /// delivery under its worker. A delivery nobody knows counts as settled.
-    pub async fn is_settled(&self, id: DeliveryId) -> Result<bool, OutboxError> {
-        self.write(Wake::Nobody, move |connection| work::is_settled(connection, id)).await
+    /// Whether the decision on another event of this delivery's call is a card, whatever became of it.
+    pub async fn is_superseded(&self, id: DeliveryId) -> Result<bool, OutboxError> {
+        self.write(Wake::Nobody, move |connection| work::is_superseded(connection, id)).await
     }
 
     /// Keeps what an authentic sender sent and nobody could read, for the operator: the latest [`UNREADABLE_ROWS_MAX`].

@@ -37,6 +37,8 @@ pub enum Settlement {
         /// What took so long.
         reason: String,
     },
+    /// Another event of the call has the card, so this one needs none.
+    Superseded,
     /// The call ended first.
     Over,
 }
@@ -55,6 +57,7 @@ impl Settlement {
             Self::InvalidCard { .. } => State::InvalidCard,
             Self::Refused { .. } => State::Refused,
             Self::TooLate { .. } => State::TooLate,
+            Self::Superseded => State::Superseded,
             Self::Over => State::Over,
         }
     }
@@ -62,7 +65,9 @@ impl Settlement {
     pub(super) fn status(&self) -> Option<u16> {
         match self {
             Self::Sent { status } | Self::Refused { status, .. } => Some(*status),
-            Self::NoCard { .. } | Self::InvalidCard { .. } | Self::TooLate { .. } | Self::Over => None,
+            Self::NoCard { .. } | Self::InvalidCard { .. } | Self::TooLate { .. } | Self::Superseded | Self::Over => {
+                None
+            }
         }
     }
 
@@ -73,7 +78,7 @@ impl Settlement {
             | Self::InvalidCard { reason }
             | Self::Refused { reason, .. }
             | Self::TooLate { reason } => Some(reason),
-            Self::Sent { .. } | Self::Over => None,
+            Self::Sent { .. } | Self::Superseded | Self::Over => None,
         }
     }
 }
@@ -96,13 +101,15 @@ pub enum State {
     Refused,
     /// See [`Settlement::TooLate`].
     TooLate,
+    /// See [`Settlement::Superseded`].
+    Superseded,
     /// See [`Settlement::Over`].
     Over,
 }
 
 impl State {
     /// All of them, in the order in which help shows them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Pending,
         Self::Leased,
         Self::Sent,
@@ -110,6 +117,7 @@ impl State {
         Self::InvalidCard,
         Self::Refused,
         Self::TooLate,
+        Self::Superseded,
         Self::Over,
     ];
 
@@ -123,6 +131,7 @@ impl State {
             Self::InvalidCard => "invalid_card",
             Self::Refused => "refused",
             Self::TooLate => "too_late",
+            Self::Superseded => "superseded",
             Self::Over => "over",
         }
     }

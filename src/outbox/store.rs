@@ -23,7 +23,7 @@ const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 /// Step `n` makes schema version `n + 1` from version `n`. Steps that were released are never edited.
 ///
 /// All times are milliseconds since 1970. `claimable_at` is when a claim may take the row: when it is due or, while it is
-/// leased, when the lease runs out; none once it is settled. The two indexes on it hold unsettled rows only, so they stay as
+/// leased, when the lease runs out; while an earlier event of its call is undecided, when it expires; none once it is settled. The two indexes on it hold unsettled rows only, so they stay as
 /// small as the backlog, however many settled rows are kept.
 const STEPS: [&str; 1] = ["
     CREATE TABLE delivery (

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod calls;
 mod files;
 
 const LEASE: Duration = Duration::from_secs(30);
@@ -62,6 +63,17 @@ async fn state(outbox: &Outbox, id: DeliveryId) -> State {
 
 fn everything() -> Filter {
     Filter { state: None, account: None, limit: 100 }
+}
+
+/// Another process on what a killed one leaves on the disk, which is a copy of the files while it lives.
+fn killed(directory: &TempDir) -> (TempDir, Outbox) {
+    let copy = TempDir::new().unwrap();
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        let path = file.unwrap().path();
+        std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let outbox = Outbox::open(copy.path()).unwrap();
+    (copy, outbox)
 }
 
 /// Keeps the writer inside a transaction until the answer is sent or dropped, so that what follows is committed together.
@@ -188,13 +200,15 @@ async fn a_retry_keeps_what_was_decided() {
     let (_directory, outbox) = new();
     let id = accepted(&outbox, event("a", 0)).await;
     claim_one(&outbox, at(0)).await;
-    outbox.retry_at(id, at(5), Some(decided()), "503".to_owned()).await.unwrap();
+    assert_eq!(outbox.keep_card(id, Some(decided())).await.unwrap(), Standing::Open);
+    outbox.retry_at(id, at(5), "503".to_owned()).await.unwrap();
     assert_eq!(state(&outbox, id).await, State::Pending);
     assert_eq!(outbox.next_due().await.unwrap(), Some(at(5)));
     assert!(outbox.claim(at(4), LEASE, 10).await.unwrap().is_empty());
     let second = claim_one(&outbox, at(5)).await;
     assert_eq!((second.attempts, second.card, second.rule), (1, decided().card, decided().rule));
-    outbox.retry_at(id, at(9), None, "429".to_owned()).await.unwrap();
+    assert_eq!(outbox.keep_card(id, None).await.unwrap(), Standing::Open);
+    outbox.retry_at(id, at(9), "429".to_owned()).await.unwrap();
     let third = claim_one(&outbox, at(9)).await;
     assert_eq!((third.attempts, third.card, third.revision.as_deref()), (2, decided().card, Some("abc")));
     outbox.settle(id, Settlement::Sent { status: 201 }, None, at(10)).await.unwrap();
@@ -208,20 +222,19 @@ async fn a_delivery_is_settled_once_only() {
     let (_directory, outbox) = new();
     let id = accepted(&outbox, event("a", 0)).await;
     claim_one(&outbox, at(0)).await;
-    assert!(!outbox.is_settled(id).await.unwrap());
     assert!(outbox.settle(id, Settlement::Sent { status: 200 }, Some(decided()), at(1)).await.unwrap());
     let settled = outbox.show(id).await.unwrap().unwrap();
     let late = Settlement::TooLate { reason: "slow".to_owned() };
     let other = Decided { rule: None, card: None, ..decided() };
     assert!(!outbox.settle(id, late, Some(other.clone()), at(2)).await.unwrap());
-    outbox.retry_at(id, at(3), Some(other), "again".to_owned()).await.unwrap();
+    assert_eq!(outbox.keep_card(id, Some(other)).await.unwrap(), Standing::Settled);
+    outbox.retry_at(id, at(3), "again".to_owned()).await.unwrap();
     assert_eq!(outbox.show(id).await.unwrap().unwrap(), settled);
     assert!(outbox.claim(at(99), LEASE, 10).await.unwrap().is_empty());
     assert_eq!(outbox.next_due().await.unwrap(), None);
-    assert!(outbox.is_settled(id).await.unwrap());
-    assert!(outbox.is_sent("hipcall", "a").await.unwrap());
-    assert!(!outbox.is_sent("second", "a").await.unwrap());
-    assert!(!outbox.settle("77".parse().unwrap(), Settlement::Over, None, at(4)).await.unwrap(), "nobody knows it");
+    let unknown = "77".parse().unwrap();
+    assert!(!outbox.settle(unknown, Settlement::Over, None, at(4)).await.unwrap(), "nobody knows it");
+    assert_eq!(outbox.keep_card(unknown, Some(decided())).await.unwrap(), Standing::Settled);
 }
 
 #[tokio::test]
@@ -234,7 +247,8 @@ async fn a_hang_up_ends_what_is_pending_and_what_is_leased() {
     assert_eq!(outbox.hang_up("hipcall", "a", at(2)).await.unwrap(), 2);
     assert_eq!(outbox.hang_up("hipcall", "a", at(3)).await.unwrap(), 0);
     assert_eq!((state(&outbox, leased).await, state(&outbox, pending).await), (State::Over, State::Over));
-    assert!(outbox.is_settled(leased).await.unwrap(), "so its worker can see it before it sends");
+    let standing = outbox.keep_card(leased, Some(decided())).await.unwrap();
+    assert_eq!(standing, Standing::Settled, "so its worker can see it before it sends");
     assert!(!outbox.settle(leased, Settlement::Sent { status: 200 }, None, at(4)).await.unwrap());
     assert_eq!(claim_one(&outbox, at(99)).await.id, other);
 }
@@ -263,7 +277,7 @@ async fn a_wake_up_between_looking_and_waiting_is_not_lost() {
     let mut changed = pin!(outbox.changed());
     outbox.pending().await.unwrap();
     assert!(!changed.as_mut().enable(), "looking wakes nobody");
-    outbox.retry_at(id, at(1), None, "503".to_owned()).await.unwrap();
+    outbox.retry_at(id, at(1), "503".to_owned()).await.unwrap();
     assert!(changed.as_mut().enable());
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
-use super::{Accept, Acceptance, Claimed, Decided, DeliveryId, Settlement, State};
+use super::{Accept, Acceptance, Claimed, Decided, DeliveryId, Settlement, Standing, State};
 
 type Sql<T> = Result<T, rusqlite::Error>;
 
@@ -24,7 +24,12 @@ pub(super) fn accept(connection: &Connection, event: &Accept) -> Sql<Acceptance>
     let is_over = connection
         .prepare("SELECT 1 FROM ended_call WHERE account = ?1 AND call_id = ?2")?
         .exists(params![event.account, event.call_id])?;
+    // Its turn comes when the earlier event is decided; a card is worth nothing later than this anyway.
+    let is_waiting = connection
+        .prepare("SELECT 1 FROM delivery WHERE account = ?1 AND call_id = ?2 AND settled_at IS NULL AND card IS NULL")?
+        .exists(params![event.account, event.call_id])?;
     let received_at = event.received_at.as_millisecond();
+    let due_at = if is_waiting { event.expires_at.as_millisecond() } else { received_at };
     let added = connection.execute(
         "INSERT INTO delivery (account, call_id, event, body, started_at, received_at, expires_at, state, claimable_at, settled_at)
          VALUES (:account, :call_id, :event, :body, :started_at, :received_at, :expires_at, :state, :claimable_at, :settled_at)
@@ -38,7 +43,7 @@ pub(super) fn accept(connection: &Connection, event: &Accept) -> Sql<Acceptance>
             ":received_at": received_at,
             ":expires_at": event.expires_at.as_millisecond(),
             ":state": if is_over { State::Over } else { State::Pending },
-            ":claimable_at": (!is_over).then_some(received_at),
+            ":claimable_at": (!is_over).then_some(due_at),
             ":settled_at": is_over.then_some(received_at),
         },
     )?;
@@ -69,14 +74,21 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, lease: Duration, at
     Ok(claimed)
 }
 
-pub(super) fn retry_at(
-    connection: &Connection,
-    id: DeliveryId,
-    at: Timestamp,
-    decided: Option<&Decided>,
-    why: &str,
-) -> Sql<()> {
+pub(super) fn keep_card(connection: &Connection, id: DeliveryId, decided: Option<&Decided>) -> Sql<Standing> {
+    if is_settled(connection, id)? {
+        return Ok(Standing::Settled);
+    }
+    let Some(decided) = decided else { return Ok(Standing::Open) };
+    // Two events are not decided side by side, unless the clock was set back. This holds even then.
+    if is_superseded(connection, id)? {
+        return Ok(Standing::Superseded);
+    }
     keep_decision(connection, id, decided)?;
+    end_waiting(connection, id)?;
+    Ok(Standing::Open)
+}
+
+pub(super) fn retry_at(connection: &Connection, id: DeliveryId, at: Timestamp, why: &str) -> Sql<()> {
     connection.execute(
         "UPDATE delivery SET state = 'pending', claimable_at = ?2, reason = ?3 WHERE id = ?1 AND settled_at IS NULL",
         params![id.0, at.as_millisecond(), why],
@@ -91,21 +103,34 @@ pub(super) fn settle(
     decided: Option<&Decided>,
     now: Timestamp,
 ) -> Sql<bool> {
-    keep_decision(connection, id, decided)?;
+    if let Some(decided) = decided {
+        keep_decision(connection, id, decided)?;
+    }
     let settled = connection.execute(
         "UPDATE delivery SET state = ?2, claimable_at = NULL, status = ?3, reason = ?4, settled_at = ?5
          WHERE id = ?1 AND settled_at IS NULL",
         params![id.0, settlement.state(), settlement.status(), settlement.reason(), now.as_millisecond()],
     )?;
+    end_waiting(connection, id)?;
     Ok(settled > 0)
 }
 
 /// Does not touch a settled row either: its decision is the one it was settled by.
-fn keep_decision(connection: &Connection, id: DeliveryId, decided: Option<&Decided>) -> Sql<()> {
-    let Some(decided) = decided else { return Ok(()) };
+fn keep_decision(connection: &Connection, id: DeliveryId, decided: &Decided) -> Sql<()> {
     connection.execute(
         "UPDATE delivery SET rule = ?2, revision = ?3, card = ?4, trace = ?5 WHERE id = ?1 AND settled_at IS NULL",
         params![id.0, decided.rule, decided.revision, decided.card, decided.trace],
+    )?;
+    Ok(())
+}
+
+/// This delivery is decided: the next event of its call that waits is due. Whoever has a card is not waiting but retrying.
+fn end_waiting(connection: &Connection, id: DeliveryId) -> Sql<()> {
+    connection.execute(
+        "UPDATE delivery SET claimable_at = received_at WHERE id =
+             (SELECT min(later.id) FROM delivery AS later JOIN delivery AS this USING (account, call_id)
+              WHERE this.id = ?1 AND later.id > this.id AND later.state = 'pending' AND later.card IS NULL)",
+        params![id.0],
     )?;
     Ok(())
 }
@@ -122,13 +147,17 @@ pub(super) fn hang_up(connection: &Connection, account: &str, call_id: &str, now
     )
 }
 
-pub(super) fn is_sent(connection: &Connection, account: &str, call_id: &str) -> Sql<bool> {
+pub(super) fn is_superseded(connection: &Connection, id: DeliveryId) -> Sql<bool> {
     connection
-        .prepare("SELECT 1 FROM delivery WHERE account = ?1 AND call_id = ?2 AND state = 'sent'")?
-        .exists(params![account, call_id])
+        .prepare(
+            "SELECT 1 FROM delivery AS other JOIN delivery AS this USING (account, call_id)
+             WHERE this.id = ?1 AND other.id != this.id AND other.card IS NOT NULL",
+        )?
+        .exists(params![id.0])
 }
 
-pub(super) fn is_settled(connection: &Connection, id: DeliveryId) -> Sql<bool> {
+/// A delivery nobody knows counts as settled.
+fn is_settled(connection: &Connection, id: DeliveryId) -> Sql<bool> {
     let settled = connection
         .query_row("SELECT settled_at IS NOT NULL FROM delivery WHERE id = ?1", params![id.0], |row| row.get(0))
         .optional()?;

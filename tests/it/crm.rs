@@ -38,6 +38,11 @@ impl Crm {
         Crm::start(found(records))
     }
 
+    /// From now on every question is answered so.
+    pub fn always(&self, reply: Reply) {
+        self.state.lock().unwrap().reply = reply;
+    }
+
     pub fn port(&self) -> u16 {
         self.host.address.port()
     }

@@ -25,6 +25,7 @@ mod cards;
 mod durability;
 mod hostile;
 mod log;
+mod one_card;
 mod quiet;
 mod reload;
 mod retries;

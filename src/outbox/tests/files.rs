@@ -15,13 +15,7 @@ async fn a_process_that_dies_loses_nothing() {
     let leased = accepted(&outbox, event("leased", 1)).await;
     claim_one(&outbox, at(1)).await;
     let pending = accepted(&outbox, event("pending", 2)).await;
-    // What a killed process leaves on the disk is a copy of the files while it lives.
-    let copy = TempDir::new().unwrap();
-    for file in fs::read_dir(directory.path()).unwrap() {
-        let path = file.unwrap().path();
-        fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
-    }
-    let outbox = Outbox::open(copy.path()).unwrap();
+    let (_copy, outbox) = killed(&directory);
     let claimed = outbox.claim(at(3), LEASE, 10).await.unwrap();
     let found: Vec<_> = claimed.iter().map(|one| (one.id, one.attempts)).collect();
     assert_eq!(found, [(pending, 0), (leased, 1)], "the lease is given back, its attempt is not forgotten");

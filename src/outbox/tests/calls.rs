@@ -1,0 +1,103 @@
+//! The events of one call: one at a time, and one card for all of them.
+
+use super::*;
+
+fn bridged(call_id: &str, second: i64) -> Accept {
+    Accept { event: "call_bridged".to_owned(), ..event(call_id, second) }
+}
+
+fn no_card() -> (Settlement, Option<Decided>) {
+    (Settlement::NoCard { reason: "no rule".to_owned() }, Some(Decided { rule: None, card: None, ..decided() }))
+}
+
+/// What is due, taken.
+async fn due(outbox: &Outbox, now: Timestamp) -> Vec<DeliveryId> {
+    outbox.claim(now, LEASE, 10).await.unwrap().into_iter().map(|one| one.id).collect()
+}
+
+#[tokio::test]
+async fn an_event_waits_until_the_earlier_one_of_its_call_is_decided_and_no_other_call_does() {
+    let (_directory, outbox) = new();
+    let first = accepted(&outbox, event("a", 0)).await;
+    let second = accepted(&outbox, bridged("a", 0)).await;
+    let other = accepted(&outbox, bridged("b", 0)).await;
+    let elsewhere = accepted(&outbox, Accept { account: "second".to_owned(), ..bridged("a", 0) }).await;
+    assert_eq!(due(&outbox, at(0)).await, [elsewhere, other, first]);
+    assert_eq!(outbox.pending().await.unwrap(), 4, "one that waits is pending");
+    assert_eq!(due(&outbox, at(1)).await, [], "while the first one is decided");
+
+    let mut changed = pin!(outbox.changed());
+    let (settlement, decided) = no_card();
+    assert!(outbox.settle(first, settlement, decided, at(1)).await.unwrap());
+    assert!(changed.as_mut().enable(), "so that nobody looks for it in vain until then");
+    assert!(!outbox.is_superseded(second).await.unwrap());
+    assert_eq!(due(&outbox, at(1)).await, [second]);
+}
+
+#[tokio::test]
+async fn an_event_that_waits_is_due_when_it_expires() {
+    let (_directory, outbox) = new();
+    let first = accepted(&outbox, event("a", 0)).await;
+    let second = accepted(&outbox, bridged("a", 5)).await;
+    assert_eq!(outbox.claim(at(5), Duration::from_secs(3600), 10).await.unwrap().len(), 1);
+    assert_eq!(outbox.next_due().await.unwrap(), Some(at(65)), "no earlier, or a loop would look all the time");
+    assert_eq!(due(&outbox, at(64)).await, []);
+    assert_eq!(due(&outbox, at(65)).await, [second], "whatever holds up {first}");
+}
+
+#[tokio::test]
+async fn a_card_supersedes_the_other_event_before_it_is_sent_and_whatever_becomes_of_it() {
+    let (_directory, outbox) = new();
+    let first = accepted(&outbox, event("a", 0)).await;
+    let second = accepted(&outbox, bridged("a", 0)).await;
+    assert_eq!(due(&outbox, at(0)).await, [first]);
+    let mut changed = pin!(outbox.changed());
+    assert_eq!(outbox.keep_card(first, Some(decided())).await.unwrap(), Standing::Open);
+    assert!(changed.as_mut().enable());
+    assert_eq!(due(&outbox, at(0)).await, [second], "it need not wait for the answer of the phone system");
+    assert!(outbox.is_superseded(second).await.unwrap());
+    assert!(!outbox.is_superseded(first).await.unwrap());
+    assert!(outbox.settle(second, Settlement::Superseded, None, at(1)).await.unwrap());
+    assert_eq!(state(&outbox, second).await, State::Superseded);
+
+    let refused = Settlement::Refused { status: 422, reason: "no".to_owned() };
+    assert!(outbox.settle(first, refused, None, at(1)).await.unwrap());
+    assert_eq!(outbox.show(first).await.unwrap().unwrap().card, decided().card);
+    let late = accepted(&outbox, Accept { event: "call_later".to_owned(), ..event("a", 2) }).await;
+    assert_eq!(due(&outbox, at(2)).await, [late]);
+    assert!(outbox.is_superseded(late).await.unwrap());
+}
+
+#[tokio::test]
+async fn of_two_events_that_are_decided_side_by_side_one_keeps_its_card() {
+    let (_directory, outbox) = new();
+    let first = accepted(&outbox, event("a", 0)).await;
+    let second = accepted(&outbox, bridged("a", 0)).await;
+    assert_eq!(due(&outbox, at(0)).await, [first]);
+    assert_eq!(due(&outbox, at(90)).await, [second, first], "with a clock that is set back after this");
+    assert_eq!(outbox.keep_card(second, Some(decided())).await.unwrap(), Standing::Open);
+    assert_eq!(outbox.keep_card(first, Some(decided())).await.unwrap(), Standing::Superseded);
+    assert_eq!(outbox.show(first).await.unwrap().unwrap().card, None);
+    assert_eq!(outbox.keep_card(second, None).await.unwrap(), Standing::Open, "its next attempt");
+}
+
+#[tokio::test]
+async fn the_order_of_a_calls_events_survives_a_killed_process() {
+    let (directory, outbox) = new();
+    let first = accepted(&outbox, event("a", 0)).await;
+    let second = accepted(&outbox, bridged("a", 0)).await;
+    assert_eq!(due(&outbox, at(0)).await, [first]);
+    let (copy, undecided) = killed(&directory);
+    assert_eq!(due(&undecided, at(1)).await, [first]);
+    let (settlement, without_card) = no_card();
+    assert!(undecided.settle(first, settlement, without_card, at(1)).await.unwrap());
+    let (_copy, settled) = killed(&copy);
+    assert_eq!(due(&settled, at(1)).await, [second]);
+
+    assert_eq!(outbox.keep_card(first, Some(decided())).await.unwrap(), Standing::Open);
+    let (_copy, kept) = killed(&directory);
+    let claimed = kept.claim(at(1), LEASE, 10).await.unwrap();
+    let found: Vec<_> = claimed.iter().map(|one| (one.id, one.card.clone())).collect();
+    assert_eq!(found, [(second, None), (first, decided().card)], "the same bytes are sent");
+    assert!(kept.is_superseded(second).await.unwrap());
+}
