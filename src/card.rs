@@ -3,6 +3,7 @@
 //! A card is a tree whose text leaves are filled one by one, never a text that is parsed afterwards, so no value can
 //! change its shape. It does not know where the values come from and sends nothing.
 
+mod advice;
 mod each;
 mod helpers;
 mod link;
@@ -41,6 +42,8 @@ pub const ROWS_MAX: usize = 30;
 pub struct CardTemplate {
     rows: Vec<Row>,
     mentions: BTreeSet<String>,
+    /// Where the rows are, seen from what was compiled.
+    pointer: &'static str,
 }
 
 /// What a card's template came to.
@@ -92,7 +95,7 @@ impl CardTemplate {
             return Err(faults);
         }
         let mentions = compiled.iter().flat_map(Row::mentions).cloned().collect();
-        Ok(CardTemplate { rows: compiled, mentions })
+        Ok(CardTemplate { rows: compiled, mentions, pointer })
     }
 
     /// The names that its templates begin with.

@@ -6,6 +6,7 @@
 mod area;
 mod cell;
 mod compile;
+mod doubt;
 mod facts;
 mod interval_set;
 mod number_set;
@@ -16,6 +17,7 @@ mod space;
 pub use area::Bound;
 pub use cell::{Cell, Dimension};
 pub use compile::{Lists, Vocabulary};
+pub use doubt::{doubts, doubts_of_when};
 pub use facts::Facts;
 pub use interval_set::{Interval, IntervalSet};
 pub use number_set::{DIGITS_MAX, NumberSet, book, book_place, international, number_text};

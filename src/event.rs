@@ -21,7 +21,7 @@ pub use call::{Call, Callee, Line};
 pub use kind::Kind;
 pub use number::CustomerNumber;
 pub use plan::{EXTENSION_DIGITS_MAX, Plan, example_numbers, plans};
-pub use region::Region;
+pub use region::{Existence, Region};
 
 /// The schema of what is read of a webhook, printed by `callcard schema event`.
 pub const EVENT_SCHEMA: &str = include_str!("../schemas/event.schema.json");

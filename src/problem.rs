@@ -51,11 +51,15 @@ codes! {
     WrongType = "R014" Error "A value of another type than the key takes.";
     WrongValue = "R015" Error "A value of the right type that is not one of those allowed.";
     QuoteIt = "R016" Error "An unquoted number that YAML would change.";
+    Misread = "R017" Warning "A text without quotes that other YAML readers take for a boolean, a number or a date.";
+    Letters = "R018" Error "A character that can't be seen, or looks like another, in what has to be typed exactly.";
     DuplicateName = "R020" Error "Two things of one kind have the same name.";
     UnknownName = "R021" Error "A name that nothing defines.";
     Unused = "R022" Warning "Something is defined and never used.";
     ReservedName = "R023" Error "A name that the language keeps for itself.";
     NumberPattern = "R030" Error "A number pattern that can't be read or that no number can have.";
+    Overlap = "R031" Warning "Two entries of one list stand for the same numbers.";
+    NoSuchNumber = "R032" Warning "A number pattern that no number of any known country can have.";
     Schedule = "R033" Error "A schedule that can't be read or that no clock can tell.";
     Expression = "R034" Error "An expression that can't be read or can never hold.";
     Source = "R040" Error "A source that can't be asked as it is written.";
@@ -66,6 +70,8 @@ codes! {
     PrivateAddress = "R045" Error "A source at a private or loopback address without `private: true`.";
     Timeout = "R046" Warning "A source may take longer than a decision may.";
     Secret = "R047" Error "An environment variable or secret file that does not exist.";
+    ClearSecret = "R048" Warning "A secret that is written in the rules.";
+    FullNumber = "R049" Warning "A row that shows the customer's whole number on outbound calls.";
     TemplateSyntax = "R050" Error "A template that can't be read.";
     UnknownHelper = "R051" Error "A helper that templates do not have.";
     TemplateName = "R052" Error "A name in a template that stands for nothing.";
@@ -74,6 +80,8 @@ codes! {
     CardRow = "R055" Error "A card row that the phone system would refuse.";
     MissingText = "R056" Error "A text that is missing, altogether or in a language.";
     HelperValue = "R057" Error "A helper's value that can't be right.";
+    ManyRows = "R058" Warning "A card with more rows than a phone shows well.";
+    NoTitle = "R059" Warning "A card that does not begin with its title.";
     NoRule = "R060" Error "The rule set has no rule.";
     DeadRule = "R061" Warning "A rule that never decides, because rules before it decide all of its calls.";
     ImpossibleRule = "R062" Warning "A rule that asks for what no call can have.";
@@ -183,6 +191,15 @@ impl Problem {
         self
     }
 
+    /// The line and the column of a byte of its file; quick for one in its line.
+    pub fn position(&self, byte: usize) -> (usize, usize) {
+        let Place { file, line, column, span } = &self.place;
+        match file.text.get(span.start..byte) {
+            Some(between) if !between.contains('\n') => (*line, column + between.chars().count()),
+            _ => file.position(byte),
+        }
+    }
+
     /// Whether it keeps the rules from taking effect.
     pub fn is_error(&self) -> bool {
         self.code.severity() == Severity::Error
@@ -191,7 +208,7 @@ impl Problem {
     /// For other programs: `code`, `severity`, `path`, `line`, `column`, `message`, `help`, `fix`.
     pub fn to_json(&self) -> serde_json::Value {
         let fix = self.fix.as_ref().map(|fix| {
-            let (start, end) = (self.place.file.position(fix.span.start), self.place.file.position(fix.span.end));
+            let (start, end) = (self.position(fix.span.start), self.position(fix.span.end));
             serde_json::json!({
                 "line": start.0,
                 "column": start.1,
@@ -224,12 +241,25 @@ pub struct Fault {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// The text that was meant instead of the value, where there is exactly one.
+    pub meant: Option<String>,
 }
 
 impl Fault {
     /// A fault without help.
     pub fn new(code: Code, pointer: impl Into<String>, message: impl Into<String>) -> Fault {
-        Fault { code, pointer: pointer.into(), message: message.into(), help: None }
+        Fault { code, pointer: pointer.into(), message: message.into(), help: None, meant: None }
+    }
+
+    /// Whether it is about the value of this key, or something in it.
+    pub fn is_under(&self, key: &str) -> bool {
+        self.pointer.split('/').nth(1) == Some(key)
+    }
+
+    /// The same with the text that was meant instead of the value, if that is known.
+    pub fn meant(mut self, text: Option<&str>) -> Fault {
+        self.meant = text.map(str::to_owned);
+        self
     }
 
     /// The same with help.

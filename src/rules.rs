@@ -11,6 +11,7 @@ mod dead;
 mod file;
 mod format;
 mod index;
+mod letters;
 mod lint;
 mod matcher;
 mod mutate;
@@ -18,6 +19,7 @@ mod proof;
 mod reload;
 mod schema;
 mod secrets;
+mod typed;
 mod update;
 mod written;
 mod yaml;
@@ -246,14 +248,15 @@ pub struct Loaded {
 
 /// Reads and compiles a rule directory, or a single rule file.
 pub fn load(path: &Path, environment: &Environment<'_>) -> Loaded {
-    let directory = file::Directory::read(path);
+    let mut directory = file::Directory::read(path);
     let root = if path.is_file() { path.parent().unwrap_or(Path::new(".")) } else { path };
-    let mut problems = directory.problems;
-    let unread = problems.len();
+    let mut problems = std::mem::take(&mut directory.problems);
+    let is_unread = !problems.is_empty();
+    problems.append(&mut directory.slips);
     let (compiled, kept) = compile::compile(&directory.rules, root, environment, &mut problems);
-    if unread > 0 {
+    if is_unread {
         // What a file that can't be read defines is not known: only the file is told, not every name that may be in it.
-        problems.retain(|problem| !matches!(problem.code, Code::UnknownName | Code::TemplateName | Code::NoRule));
+        problems.retain(|problem| !is_about_a_name(problem));
     }
     if environment.proofs && !problems.iter().any(Problem::is_error) {
         problems.extend(dead::problems(&directory.rules, &compiled));
@@ -262,15 +265,22 @@ pub fn load(path: &Path, environment: &Environment<'_>) -> Loaded {
     let cases = cases::read(&directory.tests, root, &known, &compiled, &mut problems);
     let mut allowed = allow::allow(directory.rules.iter().chain(&directory.tests), environment.proofs, &mut problems);
     problems.sort_by(|a, b| by_place(a).cmp(&by_place(b)));
+    // An alias says the same again.
+    problems.dedup();
     allowed.sort_by(|a, b| by_place(&a.problem).cmp(&by_place(&b.problem)));
     let valid = !problems.iter().any(Problem::is_error);
     let written = Written { rules: directory.rules, tests: directory.tests, kept };
     Loaded { rules: valid.then_some(compiled), cases, problems, allowed, written }
 }
 
+/// Whether the problem may be gone once everything can be read: the name, or the text, may be defined there.
+fn is_about_a_name(problem: &Problem) -> bool {
+    matches!(problem.code, Code::UnknownName | Code::TemplateName | Code::NoRule | Code::MissingText)
+}
+
 /// The order of the files, and of the lines in each.
-fn by_place(problem: &Problem) -> (&str, usize, usize) {
-    (&problem.place.file.path, problem.place.line, problem.place.column)
+fn by_place(problem: &Problem) -> (&str, usize, usize, Code) {
+    (&problem.place.file.path, problem.place.line, problem.place.column, problem.code)
 }
 
 impl RuleSet {

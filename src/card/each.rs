@@ -48,6 +48,11 @@ impl Each {
         &self.name
     }
 
+    /// How many rows it makes.
+    pub(super) fn at_most(&self) -> usize {
+        self.at_most
+    }
+
     /// The name that the path to the records begins with.
     pub(super) fn first_name(&self) -> Option<&String> {
         self.path.first()

@@ -130,6 +130,20 @@ impl Row {
         })
     }
 
+    pub(super) fn is_title(&self) -> bool {
+        self.kind == "title"
+    }
+
+    /// How many rows it may become.
+    pub(super) fn rows_max(&self) -> usize {
+        self.each.as_ref().map_or(1, Each::at_most)
+    }
+
+    /// Whether its text or label shows one of these values.
+    pub(super) fn shows(&self, values: &[&str]) -> bool {
+        self.text.iter().chain(&self.label).any(|template| template.shows(values))
+    }
+
     pub(super) fn mentions(&self) -> impl Iterator<Item = &String> {
         let user = match &self.user {
             Some(User::Template(template)) => Some(template),

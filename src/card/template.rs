@@ -5,6 +5,7 @@
 //! the process. It knows no record and no rule.
 
 mod blank;
+mod shown;
 
 use std::collections::BTreeSet;
 

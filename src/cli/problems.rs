@@ -3,7 +3,7 @@
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::problem::{Problem, Severity};
+use crate::problem::{Code, Problem, Severity};
 
 /// The problem as it is shown on a terminal.
 pub(super) fn shown(problem: &Problem, colour: bool) -> String {
@@ -14,12 +14,14 @@ pub(super) fn shown(problem: &Problem, colour: bool) -> String {
     };
     let title = level.primary_title(problem.message.as_str()).id(problem.code.as_str());
     let file = &problem.place.file;
-    let mut group = if file.text.is_empty() {
+    // What is printed here ends up in the logs of CI, where a secret has no business.
+    let mut group = if file.text.is_empty() || problem.code == Code::ClearSecret {
         let place = format!("{}:{}:{}", file.path, problem.place.line, problem.place.column);
         Group::with_title(title).element(annotate_snippets::Origin::path(place))
     } else {
-        let span = first_line(&file.text, problem.place.span.clone());
-        let snippet = Snippet::source(file.text.as_str()).path(file.path.as_str());
+        // Only the line: a file may be long, and may have many problems.
+        let (line, span) = first_line(&file.text, problem.place.span.clone());
+        let snippet = Snippet::source(line).line_start(problem.place.line).path(file.path.as_str());
         Group::with_title(title).element(snippet.annotation(AnnotationKind::Primary.span(span)))
     };
     if let Some(help) = &problem.help {
@@ -29,12 +31,16 @@ pub(super) fn shown(problem: &Problem, colour: bool) -> String {
     renderer.decor_style(DecorStyle::Ascii).render(&[group])
 }
 
-/// A mapping may be pages long; its first line is enough to find it.
-fn first_line(text: &str, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
-    let start = span.start.min(text.len());
-    let meant = text.get(start..span.end.min(text.len())).unwrap_or_default();
-    let length = meant.find('\n').unwrap_or(meant.len());
-    start..start + meant.get(..length).unwrap_or_default().trim_end().len()
+/// The line in which the span begins, and what of the span is in it: a mapping may be pages long, and its beginning is
+/// enough to find it.
+fn first_line(text: &str, span: std::ops::Range<usize>) -> (&str, std::ops::Range<usize>) {
+    let at = text.floor_char_boundary(span.start);
+    let (before, behind) = text.split_at(at);
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    let end = behind.find('\n').map_or(text.len(), |end| at + end);
+    let line = text.get(start..end).unwrap_or_default();
+    let meant = text.get(at..span.end.clamp(at, end)).unwrap_or_default().trim_end();
+    (line, at - start..at - start + meant.len())
 }
 
 /// `2 errors, 1 warning and 3 notes`; nothing where there is no problem.
@@ -59,7 +65,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::problem::{Code, Place, SourceFile};
+    use crate::problem::{Place, SourceFile};
 
     #[test]
     fn problems_are_counted_by_how_bad_they_are() {

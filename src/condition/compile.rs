@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{Condition, CustomerTest, NumberSet, PatternError, Schedule, Schedules, Test, When, pattern};
 use crate::event::{CustomerNumber, Direction, EventKind, Kind, Region};
 use crate::expression::{Expression, Scope};
-use crate::problem::{Code, Fault, did_you_mean};
+use crate::problem::{Code, Fault, did_you_mean, nearest};
 
 /// What a `when` may refer to.
 #[derive(Clone, Copy, Debug)]
@@ -82,9 +82,13 @@ impl Lists {
                 fault.help(format!("to name the list, write `{{in: {text}}}`"))
             }
             (PatternError::NotInternational | PatternError::ZeroAfterPlus, Some(e164)) => {
-                fault.help(format!("in international form it is \"{e164}\""))
+                fault.help(format!("in international form it is \"{e164}\"")).meant(Some(e164))
             }
             (PatternError::ZeroAfterPlus, None) => fault.help("leave the 0 out and write the country code: +90 532 …"),
+            (PatternError::Range(_), _) if turned_around(text).is_some_and(|text| pattern::parse(&text).is_ok()) => {
+                let text = turned_around(text).unwrap_or_default();
+                fault.help(format!("write \"{text}\"")).meant(Some(&text))
+            }
             _ => fault.help(
                 "examples: \"+90*\", \"+44 20 7946 0XXX\", \"+90 5[34]2 123 45 67\", \"+4922155500..+4922155599\"",
             ),
@@ -222,7 +226,7 @@ fn named_lists(value: &Value, pointer: &str, lists: &Lists, faults: &mut Vec<Fau
                 let mut fault = Fault::new(Code::UnknownName, pointer, format!("no list is named `{name}`"));
                 fault.help = did_you_mean(name, lists.lists.keys().map(String::as_str))
                     .or_else(|| Some("lists are defined under `lists`".to_owned()));
-                faults.push(fault);
+                faults.push(fault.meant(nearest(name, lists.lists.keys().map(String::as_str))));
             }
         }
     }
@@ -253,6 +257,12 @@ fn countries(value: &Value, pointer: &str, faults: &mut Vec<Fault>) -> Vec<Strin
         }
     }
     countries
+}
+
+/// A range with its ends in the other order.
+fn turned_around(text: &str) -> Option<String> {
+    let (low, high) = text.split_once("..")?;
+    Some(format!("{}..{}", high.trim(), low.trim()))
 }
 
 /// The items of a list with their pointers, or the value itself.

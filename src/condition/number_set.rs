@@ -4,6 +4,8 @@
 //! without). Of each kind, numbers are ordered by length and then by value, so that `+90*` is one interval a length. It
 //! does not know what a number means or how a pattern is written.
 
+use std::collections::BTreeMap;
+
 use super::interval_set::{Interval, IntervalSet};
 use crate::event::CustomerNumber;
 
@@ -137,6 +139,33 @@ impl NumberSet {
         &self.ordinals
     }
 
+    /// Whether every number of the other set is in this one.
+    pub fn covers(&self, other: &NumberSet) -> bool {
+        other.ordinals.difference(&self.ordinals).is_empty()
+    }
+
+    /// Numbers such that a numbering plan that knows none of them knows no number of the set: the plans look at country
+    /// code and length. `None` where the set is not of that kind: it has numbers without plus, several country codes in
+    /// one interval, or more than `intervals_max` intervals.
+    pub fn samples(&self, intervals_max: usize) -> Option<Vec<String>> {
+        let mut samples = Vec::new();
+        let intervals = self.ordinals.intervals();
+        if intervals.len() > intervals_max {
+            return None;
+        }
+        for Interval { low, high } in intervals {
+            let (first, last) = (text_of(*low)?, text_of(*high)?);
+            // A country code has at most three digits.
+            let code = |number: &str| number.get(..4.min(number.len())).map(str::to_owned);
+            if first.len() != last.len() || code(&first) != code(&last) {
+                return None;
+            }
+            let middle = text_of(low + (high - low) / 2).filter(|_| low + 1 < *high);
+            samples.extend([Some(first), middle, (low < high).then_some(last)].into_iter().flatten());
+        }
+        Some(samples)
+    }
+
     /// Whether a call's number is in the set. A withheld or unreadable number is in none.
     pub fn contains(&self, number: &CustomerNumber) -> bool {
         self.ordinals.contains(ordinal_of_call(number))
@@ -148,9 +177,58 @@ impl NumberSet {
     }
 }
 
+/// The text of the ordinal of an international number: `+905321234567`; nothing for others.
+fn text_of(ordinal: u64) -> Option<String> {
+    let length = usize::try_from((ordinal / VALUES).checked_sub(PLUS)?).ok()?;
+    (ordinal < NUMBERS_END).then(|| format!("+{:0length$}", ordinal % VALUES))
+}
+
+/// Sets that have a number in common, by position, the earlier one first: for each set at most one other.
+pub fn overlaps(sets: &[&NumberSet]) -> Vec<(usize, usize)> {
+    let mut all: Vec<(Interval, usize)> = sets
+        .iter()
+        .enumerate()
+        .flat_map(|(position, set)| set.ordinals.intervals().iter().map(move |interval| (*interval, position)))
+        .collect();
+    all.sort_unstable();
+    let mut widest: Option<(Interval, usize)> = None;
+    let mut found: BTreeMap<usize, usize> = BTreeMap::new();
+    for (interval, position) in all {
+        if let Some((before, other)) = widest
+            && interval.low <= before.high
+            && other != position
+        {
+            found.entry(position.max(other)).or_insert(position.min(other));
+        }
+        if widest.is_none_or(|(before, _)| interval.high > before.high) {
+            widest = Some((interval, position));
+        }
+    }
+    found.into_iter().map(|(later, earlier)| (earlier, later)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn overlaps_are_those_that_comparing_each_with_each_finds() {
+        let one = |low: u64, high: u64| NumberSet::from_intervals(vec![Interval::of_numbers(true, 3, low, high)]);
+        let mut state = 7_u64;
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % below
+        };
+        for _ in 0..200 {
+            let sets: Vec<NumberSet> =
+                (0..8).map(|_| (random(900), random(60))).map(|(low, more)| one(low, low + more)).collect();
+            let pair = |(a, b): (&NumberSet, &NumberSet)| !a.ordinals().intersection(b.ordinals()).is_empty();
+            let found = overlaps(&sets.iter().collect::<Vec<_>>());
+            assert!(found.iter().all(|(a, b)| a < b && pair((&sets[*a], &sets[*b]))));
+            let any = (0..8).any(|a| (a + 1..8).any(|b| pair((&sets[a], &sets[b]))));
+            assert_eq!(!found.is_empty(), any);
+        }
+    }
 
     #[test]
     fn a_set_answers_as_its_definition_does() {

@@ -3,6 +3,8 @@
 //! A pattern is not a regular expression: it is always a finite union of number intervals, so that sets can be compared
 //! and a rule that can never match can be proved to be one.
 
+use std::ops::RangeInclusive;
+
 use super::interval_set::Interval;
 use super::number_set::{DIGITS_MAX, NumberSet};
 
@@ -72,17 +74,13 @@ fn range(low: &str, high: &str) -> Result<NumberSet, PatternError> {
 fn single(text: &str) -> Result<NumberSet, PatternError> {
     let positions = Positions::read(text)?;
     if !positions.star {
-        return Ok(NumberSet::from_intervals(positions.intervals(0)?));
+        return Ok(NumberSet::from_intervals(positions.intervals(0..=0)?));
     }
     if positions.digits.is_empty() && !positions.plus {
         return Ok(NumberSet::every());
     }
     let longest = if positions.plus { DIGITS_MAX } else { LOCAL_DIGITS_MAX };
-    let mut intervals = Vec::new();
-    for free in 0..=longest.saturating_sub(positions.digits.len()) {
-        intervals.extend(positions.intervals(free)?);
-    }
-    Ok(NumberSet::from_intervals(intervals))
+    Ok(NumberSet::from_intervals(positions.intervals(0..=longest.saturating_sub(positions.digits.len()))?))
 }
 
 /// A pattern digit by digit: for each position the digits that may stand there, as a bit set.
@@ -147,9 +145,8 @@ impl Positions {
         })
     }
 
-    /// The intervals of all numbers that have these positions and then `free` digits of any value.
-    fn intervals(&self, free: usize) -> Result<Vec<Interval>, PatternError> {
-        let length = self.digits.len() + free;
+    /// The intervals of all numbers that have these positions and then so many digits of any value.
+    fn intervals(&self, free: RangeInclusive<usize>) -> Result<Vec<Interval>, PatternError> {
         let trailing = self.digits.iter().rev().take_while(|digits| **digits == ANY_DIGIT).count();
         let fixed = self.digits.len() - trailing;
         let mut heads: Vec<(u64, u64)> = vec![(0, 0)];
@@ -173,11 +170,14 @@ impl Positions {
             }
             heads = next;
         }
-        let scale = 10_u64.pow(u32::try_from(trailing + free).unwrap_or_default());
-        Ok(heads
-            .into_iter()
-            .map(|(low, high)| Interval::of_numbers(self.plus, length, low * scale, high * scale + (scale - 1)))
-            .collect())
+        let of_length = |free: usize| {
+            let scale = 10_u64.pow(u32::try_from(trailing + free).unwrap_or_default());
+            let length = self.digits.len() + free;
+            heads.iter().map(move |(low, high)| {
+                Interval::of_numbers(self.plus, length, low * scale, high * scale + (scale - 1))
+            })
+        };
+        Ok(free.flat_map(of_length).collect())
     }
 }
 

@@ -2,6 +2,10 @@
 //!
 //! It is not a language and not a time zone, and shared plans (North America) still have one region a country.
 
+mod existence;
+
+pub use existence::Existence;
+
 use std::fmt;
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, RegionStr};

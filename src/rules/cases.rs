@@ -79,7 +79,8 @@ pub(super) fn read(
     let mut cases = Cases::new();
     for document in documents {
         let findings = schema::TESTS.check(document);
-        let broken: Vec<String> = findings.iter().map(|finding| finding.pointer.clone()).collect();
+        let broken = findings.iter().filter(|finding| finding.problem.is_error());
+        let broken: Vec<String> = broken.map(|finding| finding.pointer.clone()).collect();
         problems.extend(findings.into_iter().map(|finding| finding.problem));
         let nodes = document.root.child("tests").map(Node::items).unwrap_or_default();
         for (index, node) in nodes.iter().enumerate() {
@@ -245,8 +246,11 @@ fn stub(said: &Value) -> Stub {
 /// What is wrong with the file.
 pub fn records_from_yaml(path: &str, text: String, rules: &RuleSet) -> Result<Given, Problem> {
     let file = Arc::new(SourceFile { path: path.to_owned(), text });
-    let document = Document::parse(&file)?;
-    if let Some(finding) = schema::RECORDS.check(&document).into_iter().next() {
+    let mut document = Document::parse(&file)?;
+    if let Some(problem) = document.problems.pop() {
+        return Err(problem);
+    }
+    if let Some(finding) = schema::RECORDS.check(&document).into_iter().find(|finding| finding.problem.is_error()) {
         return Err(finding.problem);
     }
     let known = || rules.sources.iter().map(|source| source.name.as_ref());

@@ -3,6 +3,7 @@
 //! Works on whatever the schema left whole, so that one run tells every problem. A part that the schema found broken is
 //! left out here, but its name is known, so that nothing else is reported for it.
 
+mod broken;
 mod named;
 mod rule;
 mod settings;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use broken::Broken;
 use settings::Texts;
 
 use super::matcher::Matcher;
@@ -54,13 +56,16 @@ pub(super) fn compile(
     environment: &Environment<'_>,
     problems: &mut Vec<Problem>,
 ) -> (RuleSet, Kept) {
-    let mut broken = Vec::new();
+    let mut broken = Broken::default();
     for (position, document) in documents.iter().enumerate() {
         for finding in schema::RULES.check(document) {
-            broken.push((position, finding.pointer));
+            if finding.problem.is_error() {
+                broken.add(position, finding.pointer);
+            }
             problems.push(finding.problem);
         }
     }
+    let (hides_names, before) = (broken.hides_names(), problems.len());
     let mut compiler = Compiler { documents, broken, root, renderers: BTreeMap::new(), environment, problems };
     let (defaults, locale) = compiler.defaults();
     let texts = compiler.texts();
@@ -85,7 +90,16 @@ pub(super) fn compile(
     let named: &[&str] = if named.is_empty() { &[DEFAULT_ACCOUNT] } else { &named };
     lint::accounts(documents, named, problems);
     lint::unused(documents, &rules, &sources, problems);
+    lint::secrets_in_clear(documents, problems);
     let matcher = Arc::new(Matcher::new(named, &rules));
+    lint::whole_numbers(documents, &rules, matcher.space(), problems);
+    if hides_names {
+        let mut position = 0;
+        problems.retain(|problem| {
+            position += 1;
+            position <= before || !super::is_about_a_name(problem)
+        });
+    }
     let rules =
         RuleSet { revision: revision(documents), defaults, accounts, sources, rules: rules.into(), matcher, renderer };
     (rules, Kept { lists, schedules, sources: names, names: known })
@@ -142,7 +156,7 @@ pub(super) struct Entry<'a> {
     position: usize,
     pub(super) section: &'static str,
     pub(super) name: &'a str,
-    node: &'a Node,
+    pub(super) node: &'a Node,
     pub(super) place: Place,
 }
 
@@ -179,7 +193,7 @@ struct Known<'a> {
 struct Compiler<'a> {
     documents: &'a [Document],
     /// Document and pointer of every value that the schema refused.
-    broken: Vec<(usize, String)>,
+    broken: Broken,
     root: &'a Path,
     /// By language.
     renderers: BTreeMap<String, Arc<Renderer>>,
@@ -189,8 +203,7 @@ struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     fn is_broken(&self, document: usize, pointer: &str) -> bool {
-        self.is_spoilt(document, pointer)
-            || self.broken.iter().any(|(at, broken)| *at == document && is_inside(broken, pointer))
+        self.broken.is_broken(document, pointer)
     }
 
     fn problem(&mut self, code: Code, place: Place, message: String, help: Option<String>) {
@@ -199,14 +212,16 @@ impl<'a> Compiler<'a> {
 
     /// Whether the schema refused the value itself or one around it: nothing more is told about what is in it.
     fn is_spoilt(&self, document: usize, pointer: &str) -> bool {
-        self.broken.iter().any(|(at, broken)| *at == document && !broken.is_empty() && is_inside(pointer, broken))
+        self.broken.is_spoilt(document, pointer)
     }
 
     /// Turns the faults of a tool into problems at their places below `node`.
     fn faults(&mut self, document: &Document, node: &Node, faults: Vec<Fault>) {
         for fault in faults {
             let at = node.at(&fault.pointer).unwrap_or(node);
-            self.problem(fault.code, document.place(&at.mark), fault.message, fault.help);
+            let fix = fault.meant.and_then(|meant| document.fix(&at.mark, &meant));
+            let problem = Problem::new(fault.code, document.place(&at.mark), fault.message);
+            self.problems.push(Problem { help: fault.help, fix, ..problem });
         }
     }
 
@@ -225,16 +240,20 @@ impl<'a> Compiler<'a> {
 
     /// The entries of a section, after telling duplicate and reserved names.
     fn named(&mut self, section: &'static str, reserved: impl Fn(&str) -> bool) -> Vec<Entry<'a>> {
-        let mut first: BTreeMap<&str, Place> = BTreeMap::new();
+        let mut first: BTreeMap<String, (&str, Place)> = BTreeMap::new();
         let mut usable = Vec::new();
         for entry in entries(self.documents, section) {
-            if let Some(earlier) = first.get(entry.name) {
-                let message = format!("`{}` is defined twice under `{section}`", entry.name);
+            if let Some((name, earlier)) = first.get(&entry.name.to_lowercase()) {
+                let message = if *name == entry.name {
+                    format!("`{}` is defined twice under `{section}`", entry.name)
+                } else {
+                    format!("`{}` and `{name}` under `{section}` differ only in capital letters", entry.name)
+                };
                 let help = format!("the other one is at {}:{}", earlier.file.path, earlier.line);
                 self.problem(Code::DuplicateName, entry.place, message, Some(help));
                 continue;
             }
-            first.insert(entry.name, entry.place.clone());
+            first.insert(entry.name.to_lowercase(), (entry.name, entry.place.clone()));
             if reserved(entry.name) {
                 let message =
                     format!("`{}` can't be a name under `{section}`: the language uses it itself", entry.name);
@@ -259,7 +278,11 @@ impl<'a> Compiler<'a> {
     fn card(&mut self, position: usize, pointer: &str, node: &Node, names: &Names) -> Option<Arc<CardTemplate>> {
         let document = self.documents.get(position)?;
         match CardTemplate::compile(&node.to_json(), names) {
-            Ok(card) => (!self.is_broken(position, pointer)).then(|| Arc::new(card)),
+            Ok(card) if !self.is_broken(position, pointer) => {
+                self.faults(document, node, card.advice());
+                Some(Arc::new(card))
+            }
+            Ok(_) => None,
             Err(mut faults) => {
                 faults.retain(|fault| !self.is_spoilt(position, &format!("{pointer}{}", fault.pointer)));
                 self.faults(document, node, faults);
@@ -267,11 +290,6 @@ impl<'a> Compiler<'a> {
             }
         }
     }
-}
-
-/// Whether a JSON Pointer names the value of `outer` or one in it.
-fn is_inside(pointer: &str, outer: &str) -> bool {
-    pointer.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// `900ms`, `2s`, `5m`, `1h`.

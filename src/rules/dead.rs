@@ -11,7 +11,8 @@ use super::proof::{Prover, Verdict};
 use super::yaml::{Document, Node};
 use super::{Rule, RuleSet};
 use crate::condition::{
-    CALLEE_ID, CALLEE_KIND, CUSTOMER, Cell, EVENT, IntervalSet, USER, WEEK, event_ordinal, international,
+    CALLEE_ID, CALLEE_KIND, CUSTOMER, Cell, EVENT, IntervalSet, USER, WEEK, doubts_of_when, event_ordinal,
+    international,
 };
 use crate::event::EventKind;
 use crate::problem::{Code, Place, Problem};
@@ -43,9 +44,7 @@ pub(super) fn problems(documents: &[Document], rule_set: &RuleSet) -> Vec<Proble
         match verdict {
             Verdict::Alive => {}
             Verdict::Unknown => given_up.push(rule),
-            Verdict::Impossible => {
-                found.push(impossible(nodes.get(position), rule, &prover.contradiction(rule)));
-            }
+            Verdict::Impossible => found.extend(impossible(nodes.get(position), rule, &prover.contradiction(rule))),
             Verdict::Covered(covering) => found.push(covered(rules, rule, &covering)),
         }
     }
@@ -82,8 +81,14 @@ fn covered(rules: &[Rule], rule: &Rule, covering: &[usize]) -> Problem {
         .help("the first rule that holds decides: put it before them, or make them ask for more")
 }
 
-/// A rule whose own parts exclude each other.
-fn impossible(node: Option<&(&Document, &Node)>, rule: &Rule, keys: &[&'static str]) -> Problem {
+/// A rule whose own parts exclude each other. Where one pattern is to blame, that is told of the pattern (R032).
+fn impossible(node: Option<&(&Document, &Node)>, rule: &Rule, keys: &[&'static str]) -> Option<Problem> {
+    let when = node.and_then(|(_, node)| node.child("when")).map(Node::to_json);
+    let doubts = when.as_ref().map(doubts_of_when).unwrap_or_default();
+    let blames = |key: &str| doubts.iter().any(|doubt| doubt.code == Code::NoSuchNumber && doubt.is_under(key));
+    if matches!(keys, [one] if blames(one)) {
+        return None;
+    }
     let place = node.and_then(|(document, node)| key_place(document, node, keys)).unwrap_or_else(|| rule.place.clone());
     let message = match keys {
         [one] => format!("no call can have what `{one}` of `{}` asks for", rule.name),
@@ -96,7 +101,7 @@ fn impossible(node: Option<&(&Document, &Node)>, rule: &Rule, keys: &[&'static s
         }
         _ => "in a `when` every key must hold; to let one of several be enough, use a list or `any`",
     };
-    Problem::new(Code::ImpossibleRule, place, message).help(help)
+    Some(Problem::new(Code::ImpossibleRule, place, message).help(help))
 }
 
 fn rule_nodes(document: &Document) -> &[Node] {

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::letters;
 use super::yaml::{Document, FILE_BYTES_MAX};
 use crate::problem::{Code, Place, Problem, SourceFile};
 
@@ -23,6 +24,8 @@ pub(super) struct Directory {
     pub(super) tests: Vec<Document>,
     /// What could not be read or parsed.
     pub(super) problems: Vec<Problem>,
+    /// Mistakes that the parsed ones were read in spite of.
+    pub(super) slips: Vec<Problem>,
 }
 
 impl Directory {
@@ -42,8 +45,11 @@ impl Directory {
 
     fn add(&mut self, path: &Path) {
         match read(path).and_then(|file| Document::parse(&file)) {
-            Ok(document) if is_test(path) => self.tests.push(document),
-            Ok(document) => self.rules.push(document),
+            Ok(mut document) => {
+                self.slips.append(&mut document.problems);
+                self.slips.extend(letters::mend(&mut document, is_test(path)));
+                if is_test(path) { self.tests.push(document) } else { self.rules.push(document) }
+            }
             Err(problem) => self.problems.push(problem),
         }
     }
@@ -124,7 +130,14 @@ pub(super) fn read(path: &Path) -> Result<Arc<SourceFile>, Problem> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         let before = String::from_utf8_lossy(valid);
-        let mut problem = problem("the file is not UTF-8".to_owned(), "save it as UTF-8 in your editor");
+        let message = match error.as_bytes() {
+            [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "the file is UTF-16, not UTF-8".to_owned(),
+            bytes => {
+                let byte = bytes.get(error.utf8_error().valid_up_to()).copied().unwrap_or_default();
+                format!("the file is not UTF-8: here is the byte {byte:02X}")
+            }
+        };
+        let mut problem = problem(message, "save it as UTF-8 in your editor");
         problem.place.line = before.matches('\n').count() + 1;
         problem.place.column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;
         problem

@@ -35,7 +35,11 @@ pub fn format(path: &Path) -> Result<Option<String>, Unformatted> {
     let problem = |problem| Unformatted::Problem(Box::new(problem));
     let file = file::read(path).map_err(problem)?;
     // First, since it knows limits: what is nested too deep would exhaust the library's stack.
-    let before = Document::parse(&file).map_err(problem)?;
+    let mut before = Document::parse(&file).map_err(problem)?;
+    // Of a key that stands twice nobody knows which one is meant.
+    if let Some(twice) = before.problems.pop() {
+        return Err(problem(twice));
+    }
     let after = laid_out(&file.text).ok_or(Unformatted::Different)?;
     let file = Arc::new(SourceFile { path: file.path.clone(), text: after });
     let same_values = Document::parse(&file).is_ok_and(|after| after.root.to_json() == before.root.to_json());

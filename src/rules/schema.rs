@@ -3,14 +3,18 @@
 //! The schema is the one description of the structure: editors read the same file. What a schema can't say, such as
 //! whether a name is defined, is not here.
 
+mod belongs;
+
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::{Value, json};
 
-use super::yaml::{Document, Kind, Node};
-use crate::problem::{Code, Problem, did_you_mean, nearest};
+use super::typed;
+use super::yaml::{Document, Kind, Mark, Node};
+use crate::problem::{Code, Fix, Problem, did_you_mean, nearest};
 
 /// The schema of rule files, also printed by `callcard schema rules`.
 pub const RULES_SCHEMA: &str = include_str!("../../schemas/rules.schema.json");
@@ -22,136 +26,194 @@ pub const TESTS_SCHEMA: &str = include_str!("../../schemas/tests.schema.json");
 pub(super) struct Schema {
     value: Value,
     validator: Option<Validator>,
+    /// Whether a date without quotes is what is meant: a test says when a call came.
+    has_dates: bool,
 }
 
-pub(super) static RULES: LazyLock<Schema> = LazyLock::new(|| Schema::new(RULES_SCHEMA));
-pub(super) static TESTS: LazyLock<Schema> = LazyLock::new(|| Schema::new(TESTS_SCHEMA));
+pub(super) static RULES: LazyLock<Schema> = LazyLock::new(|| Schema::new(RULES_SCHEMA, false));
+pub(super) static TESTS: LazyLock<Schema> = LazyLock::new(|| Schema::new(TESTS_SCHEMA, true));
 
 /// What sources would say, by name: the `sources` of a test in a file of their own.
 pub(super) static RECORDS: LazyLock<Schema> = LazyLock::new(|| {
     let tests: Value = serde_json::from_str(TESTS_SCHEMA).unwrap_or_default();
     let sources = tests.pointer("/definitions/test/properties/sources").cloned().unwrap_or_default();
-    Schema::of(json!({ "allOf": [sources], "definitions": tests.get("definitions") }))
+    Schema::of(json!({ "allOf": [sources], "definitions": tests.get("definitions") }), true)
 });
 
-/// A structural problem, and the pointer of the value that it spoils.
+/// A structural problem, and the pointer of the value that it is about; an error spoils it.
 pub(super) struct Finding {
     pub(super) pointer: String,
     pub(super) problem: Problem,
+    /// The pointers of what an unknown key may have been meant to be.
+    meant: Vec<String>,
+}
+
+impl Finding {
+    /// Errors first, at one place.
+    fn order(&self) -> (usize, usize, &str, bool) {
+        let Problem { place, .. } = &self.problem;
+        (place.line, place.column, &self.pointer, !self.problem.is_error())
+    }
+}
+
+/// What is wrong with a value that is there.
+struct Wrong {
+    code: Code,
+    message: String,
+    help: Option<String>,
+    fix: Option<Box<Fix>>,
 }
 
 impl Schema {
-    fn new(text: &str) -> Schema {
-        Schema::of(serde_json::from_str(text).unwrap_or_default())
+    fn new(text: &str, has_dates: bool) -> Schema {
+        Schema::of(serde_json::from_str(text).unwrap_or_default(), has_dates)
     }
 
-    fn of(value: Value) -> Schema {
+    fn of(value: Value, has_dates: bool) -> Schema {
         let validator = jsonschema::draft7::options().with_pattern_options(PatternOptions::regex()).build(&value).ok();
-        Schema { value, validator }
+        Schema { value, validator, has_dates }
     }
 
     /// Every place where the document breaks the schema, in the order of the file.
     pub(super) fn check(&self, document: &Document) -> Vec<Finding> {
         let value = document.root.to_json();
-        let mut findings = quote_it(document, &document.root, String::new());
+        let typed = typed::check(document, !self.has_dates).into_iter();
+        let mut findings: Vec<Finding> =
+            typed.map(|(pointer, problem)| Finding { pointer, problem, meant: Vec::new() }).collect();
         if let Some(validator) = &self.validator {
             for error in validator.iter_errors(&value) {
                 self.findings(document, &error, &mut findings);
             }
         }
-        findings.sort_by_key(|finding| (finding.problem.place.line, finding.problem.place.column));
+        // A misspelt key is not missing besides, and neither is one that stands too far in.
+        let meant: BTreeSet<String> = findings.iter().flat_map(|finding| finding.meant.clone()).collect();
+        findings.retain(|finding| finding.problem.code != Code::MissingKey || !meant.contains(&finding.pointer));
+        findings.sort_by(|a, b| a.order().cmp(&b.order()));
         // An unquoted number is also of the wrong type: one of the two is enough.
-        findings.dedup_by(|later, earlier| later.problem.place == earlier.problem.place);
+        findings.dedup_by(|later, earlier| {
+            (&later.problem.place, &later.pointer) == (&earlier.problem.place, &earlier.pointer)
+        });
         findings
     }
 
     fn findings(&self, document: &Document, error: &ValidationError<'_>, findings: &mut Vec<Finding>) {
         let pointer = error.instance_path().as_str().to_owned();
+        let schema_path = error.schema_path().as_str();
         let Some(node) = document.root.at(&pointer) else { return };
-        let mut add = |mark, pointer: String, code, message: String, help: Option<String>| {
-            let problem = Problem { help, ..Problem::new(code, document.place(mark), message) };
-            findings.push(Finding { pointer, problem });
-        };
+        let problem = |code, mark: &Mark, message: String| Problem::new(code, document.place(mark), message);
+        let mut add = |pointer, problem, meant| findings.push(Finding { pointer, problem, meant });
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
-                let known = self.known_keys(error.schema_path().as_str());
+                let known = self.known_keys(schema_path);
                 for name in unexpected {
                     let mark = node.key(name).map_or(&node.mark, |key| &key.mark);
-                    let help = self
-                        .belongs(error.schema_path().as_str(), name)
-                        .or_else(|| did_you_mean(name, known.iter().map(String::as_str)));
-                    add(mark, format!("{pointer}/{name}"), Code::UnknownKey, format!("unknown key `{name}`"), help);
+                    let mut problem = problem(Code::UnknownKey, mark, format!("unknown key `{name}`"));
+                    let near = nearest(name, known.iter().map(String::as_str));
+                    // One letter off is a slip, also where another mapping has the word itself.
+                    let is_slip = near.is_some_and(|near| strsim::osa_distance(near, name) == 1);
+                    let elsewhere = (!is_slip).then(|| self.belongs(schema_path, &pointer, name)).flatten();
+                    if let Some((key, value)) = without_blank(name, &known) {
+                        problem.help = Some(format!("a blank is missing behind the colon: `{key}: {value}`"));
+                        problem.fix = document
+                            .fix(mark, name)
+                            .map(|fix| Box::new(Fix { replacement: format!("{key}: {value}"), ..*fix }));
+                    } else if let Some(elsewhere) = elsewhere {
+                        problem.help = Some(elsewhere);
+                    } else {
+                        let far = near.is_none().then(|| self.known_elsewhere(schema_path, name)).flatten();
+                        let here = did_you_mean(name, known.iter().map(String::as_str));
+                        let help: Vec<String> = here.into_iter().chain(far).collect();
+                        problem.help = (!help.is_empty()).then(|| help.join("; "));
+                        problem.fix = near.and_then(|near| document.fix(mark, near));
+                    }
+                    let near = near.map(|near| format!("{pointer}/{near}"));
+                    let outer = pointer.match_indices('/').filter_map(|(end, _)| pointer.get(..end));
+                    let outer = outer.map(|outer| format!("{outer}/{name}"));
+                    add(format!("{pointer}/{name}"), problem, outer.chain(near).collect());
                 }
             }
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
-                let help = self.described(error.schema_path().as_str(), name);
-                add(
-                    &node.mark,
-                    format!("{pointer}/{name}"),
-                    Code::MissingKey,
-                    format!("the key `{name}` is missing"),
-                    help,
-                );
+                let mut problem = problem(Code::MissingKey, &node.mark, format!("the key `{name}` is missing"));
+                problem.help = self.described(schema_path, name);
+                add(format!("{pointer}/{name}"), problem, Vec::new());
             }
             ValidationErrorKind::PropertyNames { error } => {
                 let name = error.instance().as_str().unwrap_or_default();
                 let mark = node.key(name).map_or(&node.mark, |key| &key.mark);
-                let message = format!("`{name}` can't be a name");
                 let help = "names are letters, digits, `-` and `_`, and begin with a letter; at most 64 characters";
-                add(mark, pointer, Code::WrongValue, message, Some(help.to_owned()));
+                let problem = problem(Code::WrongValue, mark, format!("`{name}` can't be a name")).help(help);
+                add(pointer, problem, Vec::new());
             }
             kind => {
-                let (code, message, help) = self.wrong(kind, node, error.schema_path().as_str());
-                add(&node.mark, pointer, code, message, help);
+                let Wrong { code, message, help, fix } = self.wrong(kind, document, node, schema_path);
+                add(pointer, Problem { help, fix, ..problem(code, &node.mark, message) }, Vec::new());
             }
         }
     }
 
     /// A value that is there and not what it should be.
-    fn wrong(&self, kind: &ValidationErrorKind, node: &Node, schema_path: &str) -> (Code, String, Option<String>) {
+    fn wrong(&self, kind: &ValidationErrorKind, document: &Document, node: &Node, schema_path: &str) -> Wrong {
         let help = self.help(schema_path);
         let found = node.text().map_or_else(|| describe(node), |text| format!("`{text}`"));
+        let told = |code, message, help| Wrong { code, message, help, fix: None };
         match kind {
-            ValidationErrorKind::Type { kind } => {
-                let expected = match kind {
-                    TypeKind::Single(one) => type_name(&one.to_string()).to_owned(),
-                    TypeKind::Multiple(many) => {
-                        many.iter().map(|one| type_name(&one.to_string()).to_owned()).collect::<Vec<_>>().join(" or ")
-                    }
-                };
-                let takes_any_text = expected.contains(type_name("string"))
-                    && self.beside(schema_path).is_some_and(|schema| schema.get("pattern").is_none());
-                let help = match &node.kind {
-                    Kind::Number(number) if takes_any_text => Some(format!("write it in quotes: \"{number}\"")),
-                    _ => help,
-                };
-                (Code::WrongType, format!("expected {expected}, found {}", describe(node)), help)
-            }
+            ValidationErrorKind::Type { kind } => self.wrong_type(kind, document, node, schema_path),
             ValidationErrorKind::Enum { options } => {
                 let options: Vec<String> = options.as_array().into_iter().flatten().map(plain).collect();
                 let options: Vec<&str> = options.iter().map(String::as_str).collect();
-                not_allowed(node, &found, &options, help)
+                not_allowed(document, node, &found, &options, help)
             }
             ValidationErrorKind::Pattern { pattern } => {
                 let words: Vec<&str> = pattern.trim_matches(['^', '$', '(', ')']).split('|').collect();
                 if pattern.starts_with("^(")
                     && words.iter().all(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
                 {
-                    return not_allowed(node, &found, &words, help);
+                    return not_allowed(document, node, &found, &words, help);
                 }
-                (Code::WrongValue, format!("{found} does not have the right form"), help)
+                told(Code::WrongValue, format!("{found} does not have the right form"), help)
             }
             ValidationErrorKind::MinItems { .. }
             | ValidationErrorKind::MinProperties { .. }
-            | ValidationErrorKind::MinLength { .. } => (Code::WrongValue, "this must not be empty".to_owned(), help),
-            ValidationErrorKind::MaxProperties { limit } => {
-                (Code::WrongValue, format!("at most {limit} of these keys may be given"), help)
+            | ValidationErrorKind::MinLength { .. } => {
+                told(Code::WrongValue, "this must not be empty".to_owned(), help)
             }
-            ValidationErrorKind::Minimum { limit } => (Code::WrongValue, format!("{found} is less than {limit}"), help),
-            ValidationErrorKind::Maximum { limit } => (Code::WrongValue, format!("{found} is more than {limit}"), help),
-            other => (Code::WrongValue, format!("{found} is not allowed here (`{}`)", other.keyword()), help),
+            ValidationErrorKind::MaxProperties { limit } => {
+                told(Code::WrongValue, format!("at most {limit} of these keys may be given"), help)
+            }
+            ValidationErrorKind::Minimum { limit } => {
+                told(Code::WrongValue, format!("{found} is less than {limit}"), help)
+            }
+            ValidationErrorKind::Maximum { limit } => {
+                told(Code::WrongValue, format!("{found} is more than {limit}"), help)
+            }
+            other => told(Code::WrongValue, format!("{found} is not allowed here (`{}`)", other.keyword()), help),
         }
+    }
+
+    fn wrong_type(&self, kind: &TypeKind, document: &Document, node: &Node, schema_path: &str) -> Wrong {
+        let expected: Vec<String> = match kind {
+            TypeKind::Single(one) => vec![type_name(&one.to_string()).to_owned()],
+            TypeKind::Multiple(many) => many.iter().map(|one| type_name(&one.to_string()).to_owned()).collect(),
+        };
+        let takes = |json: &str| expected.iter().any(|one| one == type_name(json));
+        let takes_any_text =
+            takes("string") && self.beside(schema_path).is_some_and(|schema| schema.get("pattern").is_none());
+        let (help, fix) = match &node.kind {
+            Kind::Number(_) | Kind::Bool(_) if takes_any_text => {
+                let fix = document.quoted(&node.mark);
+                (Some(format!("write it in quotes: {}", fix.replacement)), Some(fix))
+            }
+            Kind::Text(text) if takes("boolean") && typed::is_misread(text) => {
+                let meant =
+                    if matches!(text.to_ascii_lowercase().as_str(), "y" | "yes" | "on") { "true" } else { "false" };
+                (Some(format!("write `{meant}`")), document.fix(&node.mark, meant))
+            }
+            Kind::Map(_) if takes("array") => (Some("put `- ` in front of each item".to_owned()), None),
+            _ => (self.help(schema_path), None),
+        };
+        let message = format!("expected {}, found {}", expected.join(" or "), describe(node));
+        Wrong { code: Code::WrongType, message, help, fix }
     }
 
     /// The keys that stand beside an `additionalProperties: false`.
@@ -161,19 +223,6 @@ impl Schema {
             .and_then(Value::as_object)
             .map(|keys| keys.keys().cloned().collect())
             .unwrap_or_default()
-    }
-
-    /// The key under which an unknown key would be known.
-    fn belongs(&self, schema_path: &str, name: &str) -> Option<String> {
-        let keys = self.beside(schema_path)?.get("properties")?.as_object()?;
-        let under = keys.iter().find(|(_, schema)| {
-            let schema = match schema.get("$ref").and_then(Value::as_str) {
-                Some(reference) => self.value.pointer(reference.trim_start_matches('#')),
-                None => Some(*schema),
-            };
-            schema.and_then(|schema| schema.get("properties")?.get(name)).is_some()
-        });
-        under.map(|(key, _)| format!("`{name}` stands under `{key}`"))
     }
 
     /// What the schema says about a missing key, there or further out.
@@ -217,44 +266,21 @@ impl Schema {
 }
 
 /// A value that is none of those allowed.
-fn not_allowed(node: &Node, found: &str, options: &[&str], help: Option<String>) -> (Code, String, Option<String>) {
+fn not_allowed(document: &Document, node: &Node, found: &str, options: &[&str], help: Option<String>) -> Wrong {
     let message = match options {
         [one] => format!("{found} is not allowed here; only `{one}` is"),
         _ => format!("{found} is not allowed here; one of `{}` is", options.join("`, `")),
     };
     let near = nearest(node.text().unwrap_or_default(), options.iter().copied());
-    (Code::WrongValue, message, near.map(|near| format!("did you mean `{near}`?")).or(help))
+    let fix = near.and_then(|near| document.fix(&node.mark, near));
+    let help = near.map(|near| format!("did you mean `{near}`?")).or(help);
+    Wrong { code: Code::WrongValue, message, help, fix }
 }
 
-/// Unquoted numbers that YAML changes: a plus or zeros in front are lost, and with them the number.
-fn quote_it(document: &Document, node: &Node, pointer: String) -> Vec<Finding> {
-    match &node.kind {
-        Kind::Number(_) => {
-            let typed = document.typed(&node.mark).trim();
-            let zero = typed.len() > 1 && typed.starts_with('0') && !typed.starts_with("0.");
-            if !typed.starts_with('+') && !zero {
-                return Vec::new();
-            }
-            vec![Finding {
-                pointer,
-                problem: Problem::new(
-                    Code::QuoteIt,
-                    document.place(&node.mark),
-                    format!("YAML reads `{typed}` as the number {}", plain(&node.to_json()).trim_end_matches(".0")),
-                )
-                .help(format!("write it in quotes: \"{typed}\"")),
-            }]
-        }
-        Kind::List(items) => items
-            .iter()
-            .enumerate()
-            .flat_map(|(position, item)| quote_it(document, item, format!("{pointer}/{position}")))
-            .collect(),
-        Kind::Map(entries) => {
-            entries.iter().flat_map(|(key, node)| quote_it(document, node, format!("{pointer}/{}", key.name))).collect()
-        }
-        _ => Vec::new(),
-    }
+/// `direction:inbound` in brackets is one word to YAML.
+fn without_blank<'a>(name: &'a str, known: &[String]) -> Option<(&'a str, &'a str)> {
+    let (key, value) = name.split_once(':')?;
+    known.iter().any(|known| known == key).then_some((key, value.trim()))
 }
 
 fn type_name(json: &str) -> &str {

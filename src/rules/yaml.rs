@@ -3,9 +3,12 @@
 //! One parser serves rules and tests. It does not know what the keys mean, expands no variable and opens no file.
 
 pub(crate) mod edit;
+mod fix;
 mod raw;
+mod syntax;
 pub(crate) mod write;
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -33,6 +36,8 @@ pub struct Mark {
     line: usize,
     column: usize,
     span: Range<usize>,
+    /// Where the value is written, if an alias stands here.
+    written: Option<Box<Mark>>,
 }
 
 /// One value of the tree.
@@ -77,6 +82,8 @@ pub struct Document {
     pub file: Arc<SourceFile>,
     /// Its value.
     pub root: Node,
+    /// Keys that stand twice; the first one counts, so that the rest can be looked at.
+    pub problems: Vec<Problem>,
 }
 
 impl Document {
@@ -86,16 +93,23 @@ impl Document {
     /// One problem with the place where the parser stopped.
     pub fn parse(file: &Arc<SourceFile>) -> Result<Document, Problem> {
         if file.text.trim().is_empty() {
-            return Ok(Document { file: Arc::clone(file), root: Node { kind: Kind::Null, mark: Mark::default() } });
+            let root = Node { kind: Kind::Null, mark: Mark::default() };
+            return Ok(Document { file: Arc::clone(file), root, problems: Vec::new() });
         }
-        match serde_yaml::from_str_with_options::<Spanned<Raw>>(&file.text, options()) {
-            Ok(raw) => Ok(Document { file: Arc::clone(file), root: Node::from_raw(raw, &Text::new(&file.text)) }),
-            Err(error) => Err(syntax_problem(file, &error)),
-        }
+        let raw = serde_yaml::from_str_with_options::<Spanned<Raw>>(&file.text, options())
+            .map_err(|error| syntax::problem(file, &error))?;
+        let mut document = Document {
+            file: Arc::clone(file),
+            root: Node { kind: Kind::Null, mark: Mark::default() },
+            problems: Vec::new(),
+        };
+        document.root = document.node(raw);
+        Ok(document)
     }
 
-    /// The place of a mark of this document.
+    /// The place of a mark of this document. What an alias stands for is where it is written: a mistake in it is one.
     pub fn place(&self, mark: &Mark) -> Place {
+        let mark = mark.written();
         Place {
             file: Arc::clone(&self.file),
             line: mark.line.max(1),
@@ -110,12 +124,48 @@ impl Document {
     }
 }
 
+impl Document {
+    fn node(&mut self, raw: Spanned<Raw>) -> Node {
+        let mark = Mark::of(&raw, &Text::new(&self.file.text));
+        let kind = match raw.value {
+            Raw::Null => Kind::Null,
+            Raw::Bool(value) => Kind::Bool(value),
+            Raw::Number(number) => Kind::Number(number),
+            Raw::Text(value) => Kind::Text(value),
+            Raw::List(items) => Kind::List(items.into_iter().map(|item| self.node(item)).collect()),
+            Raw::Map(entries) => Kind::Map(self.entries(entries)),
+        };
+        Node { kind, mark }
+    }
+
+    fn entries(&mut self, raw: Vec<(Spanned<String>, Spanned<Raw>)>) -> Vec<(Key, Node)> {
+        let mut first: HashMap<String, Mark> = HashMap::with_capacity(raw.len());
+        let mut entries = Vec::with_capacity(raw.len());
+        for (key, value) in raw {
+            let mark = Mark::of(&key, &Text::new(&self.file.text));
+            if let Some(earlier) = first.get(&key.value) {
+                let message =
+                    format!("the key `{}` stands twice in one mapping: also in line {}", key.value, earlier.line);
+                let help = "keep one of the two; otherwise nobody can tell which one counts";
+                let problem = Problem::new(Code::DuplicateKey, self.place(&mark), message).help(help);
+                self.problems.push(problem);
+                continue;
+            }
+            first.insert(key.value.clone(), mark.clone());
+            entries.push((Key { name: key.value, mark }, self.node(value)));
+        }
+        entries
+    }
+}
+
 fn options() -> Options {
     serde_yaml::options! {
         strict_booleans: true,
         leading_zero_numbers_as_strings: false,
         underscored_numbers_as_strings: true,
         with_snippet: false,
+        // Told by `Document`, with both places, so that the rest of the file is looked at as well.
+        duplicate_keys: serde_yaml::DuplicateKeyPolicy::PassThrough,
         alias_limits: serde_yaml::alias_limits! { max_total_replayed_events: ALIAS_EVENTS_MAX },
         budget: serde_yaml::budget! {
             max_depth: DEPTH_MAX,
@@ -123,72 +173,6 @@ fn options() -> Options {
             max_events: 2 * NODES_MAX,
         },
     }
-}
-
-fn syntax_problem(file: &Arc<SourceFile>, error: &serde_yaml::Error) -> Problem {
-    let error = error.without_snippet();
-    let mut place = Place::whole(file);
-    if let Some(location) = error.location() {
-        let mark = Mark::from_location(location, &Text::new(&file.text));
-        place.line = mark.line.max(1);
-        place.column = mark.column.max(1);
-        place.span = mark.span;
-    }
-    let text = error.to_string();
-    // The place is told beside the message.
-    let message = text.lines().next().unwrap_or_default().split(" at line ").next().unwrap_or_default().trim();
-    let (message, help) = match error {
-        _ if is_too_large(error) => (
-            format!(
-                "the file has more than {DEPTH_MAX} levels, {NODES_MAX} values or {ALIAS_EVENTS_MAX} values from aliases"
-            ),
-            "a rule file needs about ten levels; write out what aliases repeat".to_owned(),
-        ),
-        serde_yaml::Error::MultipleDocuments { .. } => {
-            ("a second document begins here".to_owned(), "make a file of each; without `---` between them".to_owned())
-        }
-        serde_yaml::Error::UnknownAnchor { .. } => {
-            let help = "a text that begins with `*` needs quotes around it; an alias needs its `&name` before it";
-            ("no anchor in this file has this name".to_owned(), help.to_owned())
-        }
-        _ => (format!("this is not YAML: {message}"), syntax_help(&file.text)),
-    };
-    match error {
-        serde_yaml::Error::DuplicateMappingKey { key, .. } => {
-            let message = match key {
-                Some(key) => format!("the key `{key}` stands twice in one mapping"),
-                None => "a key stands twice in one mapping".to_owned(),
-            };
-            Problem::new(Code::DuplicateKey, place, message)
-                .help("keep one of the two; otherwise nobody can tell which one counts")
-        }
-        _ => Problem::new(Code::Syntax, place, message).help(help),
-    }
-}
-
-fn is_too_large(error: &serde_yaml::Error) -> bool {
-    use serde_yaml::Error;
-    match error {
-        Error::AliasError { error, .. } => is_too_large(error),
-        Error::Budget { .. }
-        | Error::AliasReplayLimitExceeded { .. }
-        | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => true,
-        _ => false,
-    }
-}
-
-/// The likely cause of a syntax error, where it can be told from the text.
-fn syntax_help(text: &str) -> String {
-    let tab = text.lines().position(|line| line.trim_start_matches(' ').starts_with('\t'));
-    tab.map_or_else(
-        || {
-            "look at quotes, brackets and indentation here and in the line above; a text that begins with `{`, `[`, \
-             `*`, `&`, `@`, `%` or holds `: ` needs quotes around it"
-                .to_owned()
-        },
-        |line| format!("line {} is indented with a tab; YAML takes blanks only", line + 1),
-    )
 }
 
 impl Node {
@@ -252,30 +236,19 @@ impl Node {
             }
         }
     }
-
-    fn from_raw(raw: Spanned<Raw>, text: &Text<'_>) -> Node {
-        let mark = Mark::from_location(raw.referenced, text);
-        let kind = match raw.value {
-            Raw::Null => Kind::Null,
-            Raw::Bool(value) => Kind::Bool(value),
-            Raw::Number(number) => Kind::Number(number),
-            Raw::Text(value) => Kind::Text(value),
-            Raw::List(items) => Kind::List(items.into_iter().map(|item| Node::from_raw(item, text)).collect()),
-            Raw::Map(entries) => Kind::Map(
-                entries
-                    .into_iter()
-                    .map(|(key, value)| {
-                        let mark = Mark::from_location(key.referenced, text);
-                        (Key { name: key.value, mark }, Node::from_raw(value, text))
-                    })
-                    .collect(),
-            ),
-        };
-        Node { kind, mark }
-    }
 }
 
 impl Mark {
+    /// Where the value itself is written.
+    fn written(&self) -> &Mark {
+        self.written.as_deref().unwrap_or(self)
+    }
+
+    fn of<T>(value: &Spanned<T>, text: &Text<'_>) -> Mark {
+        let written = (value.defined != value.referenced).then(|| Box::new(Mark::from_location(value.defined, text)));
+        Mark { written, ..Mark::from_location(value.referenced, text) }
+    }
+
     /// The parser counts in characters where it has no byte offsets; the spans here are always bytes.
     fn from_location(location: Location, text: &Text<'_>) -> Mark {
         let line = usize::try_from(location.line()).unwrap_or_default();
@@ -288,7 +261,7 @@ impl Mark {
             }
             _ => text.byte_at(line, column)..text.byte_at(line, column),
         };
-        Mark { line, column, span: range }
+        Mark { line, column, span: range, written: None }
     }
 }
 
@@ -320,8 +293,8 @@ mod tests {
     /// `pointer` → `line:column typed text`.
     fn place_of(text: &str, pointer: &str) -> String {
         let document = parse(text).unwrap();
-        let node = document.root.at(pointer).unwrap();
-        format!("{}:{} {}", node.mark.line, node.mark.column, document.typed(&node.mark))
+        let place = document.place(&document.root.at(pointer).unwrap().mark);
+        format!("{}:{} {}", place.line, place.column, &text[place.span])
     }
 
     #[test]
@@ -351,8 +324,16 @@ mod tests {
 
     #[test]
     fn a_key_that_stands_twice_is_a_problem_at_the_second() {
-        let problem = parse("a: 1\nb: 2\na: 3\n").unwrap_err();
-        assert_eq!((problem.code, problem.place.line), (Code::DuplicateKey, 3));
+        let document = parse("a: 1\nb: {c: 2, c: 3}\na: 3\n").unwrap();
+        let told: Vec<_> = document.problems.iter().map(|problem| (problem.code, problem.place.line)).collect();
+        assert_eq!(told, [(Code::DuplicateKey, 2), (Code::DuplicateKey, 3)]);
+        assert_eq!(document.root.to_json(), serde_json::json!({"a": 1, "b": {"c": 2}}));
+    }
+
+    #[test]
+    fn a_mistake_in_what_an_alias_repeats_is_placed_where_it_is_written() {
+        assert_eq!(place_of("a: &a {x: [1]}\nb: *a\n", "/b/x/0"), "1:12 1");
+        assert_eq!(place_of("a: &a {x: 1}\nb: {<<: *a, y: 2}\n", "/b/x"), "1:11 1");
     }
 
     #[test]
@@ -363,14 +344,33 @@ mod tests {
         assert!(problem.help.unwrap().contains("tab"));
     }
 
+    /// How many values aliases had repeated when the parser gave up.
+    fn repeated(error: &serde_yaml::Error) -> Option<usize> {
+        match error.without_snippet() {
+            serde_yaml::Error::AliasError { error, .. } => repeated(error),
+            serde_yaml::Error::AliasReplayLimitExceeded { total_replayed_events, .. } => Some(*total_replayed_events),
+            _ => None,
+        }
+    }
+
     #[test]
-    fn an_alias_bomb_is_refused_without_being_expanded() {
-        let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
+    fn an_alias_bomb_is_refused_before_it_is_expanded() {
+        let mut nested = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
         for level in 1..10 {
             let before = format!("*a{},", level - 1).repeat(10);
-            bomb.push_str(&format!("a{level}: &a{level} [{}]\n", before.trim_end_matches(',')));
+            nested.push_str(&format!("a{level}: &a{level} [{}]\n", before.trim_end_matches(',')));
         }
-        assert_eq!(parse(&bomb).unwrap_err().code, Code::Syntax);
+        let wide = format!("a: &a [{}]\nb: [{}]\n", "x,".repeat(1_000), "*a,".repeat(10_000));
+        for bomb in [nested, wide] {
+            let parsed = serde_yaml::from_str_with_options::<Spanned<Raw>>(&bomb, options());
+            let count = parsed.err().as_ref().and_then(repeated).unwrap();
+            assert_eq!(count, ALIAS_EVENTS_MAX + 1, "of ten million or more");
+            assert_eq!(parse(&bomb).unwrap_err().code, Code::Syntax);
+        }
+    }
+
+    #[test]
+    fn a_file_with_too_many_levels_is_refused() {
         assert_eq!(parse(&"[".repeat(100_000)).unwrap_err().code, Code::Syntax);
     }
 

@@ -112,6 +112,16 @@ fn the_result_of_one_mistake_has_every_part() {
             "region": {"startLine": 7, "startColumn": 11, "endLine": 7, "endColumn": 18},
         }}],
         "suppressions": [],
+        "fixes": [{
+            "description": {"text": "did you mean `customer`?"},
+            "artifactChanges": [{
+                "artifactLocation": {"uri": "rules/main.yaml"},
+                "replacements": [{
+                    "deletedRegion": {"startLine": 7, "startColumn": 11, "endLine": 7, "endColumn": 18},
+                    "insertedContent": {"text": "customer"},
+                }],
+            }],
+        }],
     }]);
     assert_eq!(run["results"], expected);
 }

@@ -13,6 +13,7 @@ const RULES: &str = "
 version: 1
 rules:
   - name: everybody
+    when: {direction: inbound}
     card: [{type: title, text: \"{{customer.international}}\"}]
 ";
 

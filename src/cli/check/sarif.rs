@@ -78,7 +78,7 @@ fn result(problem: &Problem, reason: Option<&str>, codes: &[Code], here: &Path) 
 /// One edit; what helps is its description.
 fn edit(problem: &Problem, fix: &Fix, here: &Path) -> Value {
     let file = &problem.place.file;
-    let ((line, column), (end_line, end_column)) = (file.position(fix.span.start), file.position(fix.span.end));
+    let ((line, column), (end_line, end_column)) = (problem.position(fix.span.start), problem.position(fix.span.end));
     let region = json!({"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column});
     json!({
         "description": {"text": message(problem.help.as_deref().unwrap_or(&problem.message))},

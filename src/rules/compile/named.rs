@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Compiler, Entry, call_names};
-use crate::condition::{Lists, Schedules};
+use crate::condition::{Lists, Schedules, doubts};
 use crate::event::Region;
 use crate::expression::Scope;
 use crate::problem::{Code, Fault};
@@ -39,7 +39,12 @@ impl Compiler<'_> {
         for entry in self.usable("lists", |_| false) {
             let faults = match entry.node.key("csv") {
                 Some(_) => self.list_of_a_column(&entry, region, &mut lists).unwrap_or_else(|fault| vec![fault]),
-                None => lists.add(entry.name, &entry.node.to_json()),
+                None => {
+                    let patterns = entry.node.to_json();
+                    let mut faults = lists.add(entry.name, &patterns);
+                    faults.extend(doubts(&patterns));
+                    faults
+                }
             };
             self.faults(entry.document, entry.node, faults);
         }

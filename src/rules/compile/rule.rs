@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{Compiler, Known};
 use crate::card::{CardTemplate, Locale, Renderer};
-use crate::condition::When;
-use crate::problem::{Code, Place, did_you_mean};
+use crate::condition::{When, doubts_of_when};
+use crate::problem::{Code, Fault, Place, Problem, did_you_mean, nearest};
 use crate::rules::yaml::{Document, Node};
 use crate::rules::{Need, Rule};
 
@@ -32,8 +32,8 @@ impl Compiler<'_> {
             }
         }
         // Where the schema refused `rules` or a whole file, there may well be rules.
-        let refused = self.broken.iter().any(|(_, broken)| broken.is_empty() || broken == "/rules");
-        if let (0, false, Some(document)) = (written, refused, self.documents.first()) {
+        let hidden = self.broken.hides_rules();
+        if let (0, false, Some(document)) = (written, hidden, self.documents.first()) {
             let help = "a rule is written `- {name: everybody, card: […]}` under `rules`".to_owned();
             self.problem(Code::NoRule, Place::whole(&document.file), "the rule set has no rule".to_owned(), Some(help));
         }
@@ -44,7 +44,9 @@ impl Compiler<'_> {
     fn rule(&mut self, position: usize, pointer: &str, node: &Node, known: &Known<'_>) -> Option<Rule> {
         let document = self.documents.get(position)?;
         let when_node = node.child("when");
-        let when = When::compile(when_node.map(Node::to_json).as_ref(), known.when).map_err(|mut faults| {
+        let written = when_node.map(Node::to_json);
+        self.faults(document, when_node.unwrap_or(node), written.as_ref().map(doubts_of_when).unwrap_or_default());
+        let when = When::compile(written.as_ref(), known.when).map_err(|mut faults| {
             faults.retain(|fault| !self.is_spoilt(position, &format!("{pointer}/when{}", fault.pointer)));
             self.faults(document, when_node.unwrap_or(node), faults);
         });
@@ -60,8 +62,10 @@ impl Compiler<'_> {
                 Some(card) => Some(card.clone()?),
                 None => {
                     let message = format!("no card is named `{named}`");
-                    let help = did_you_mean(named, known.cards.keys().map(String::as_str).chain(["none"]));
-                    self.problem(Code::UnknownName, document.place(&card_node.mark), message, help);
+                    let cards = || known.cards.keys().map(String::as_str).chain(["none"]);
+                    let mut fault = Fault::new(Code::UnknownName, "", message).meant(nearest(named, cards()));
+                    fault.help = did_you_mean(named, cards().collect::<Vec<_>>());
+                    self.faults(document, card_node, vec![fault]);
                     return None;
                 }
             },
@@ -110,9 +114,12 @@ impl Compiler<'_> {
                 (Some(_), None) => needs = None,
                 (None, _) => {
                     let message = format!("no source is named `{}`", key.name);
-                    let help = did_you_mean(&key.name, sources.iter().map(|name| name.as_ref()))
+                    let known = || sources.iter().map(|name| name.as_ref());
+                    let help = did_you_mean(&key.name, known().collect::<Vec<_>>())
                         .or_else(|| Some("sources are defined under `sources`".to_owned()));
-                    self.problem(Code::UnknownName, document.place(&key.mark), message, help);
+                    let fix = nearest(&key.name, known()).and_then(|near| document.fix(&key.mark, near));
+                    let problem = Problem::new(Code::UnknownName, document.place(&key.mark), message);
+                    self.problems.push(Problem { help, fix, ..problem });
                     needs = None;
                 }
             }

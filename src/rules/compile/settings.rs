@@ -118,8 +118,8 @@ impl Compiler<'_> {
             let help = format!("there are texts in `{}`", known.join("`, `"));
             self.problem(Code::MissingText, place, format!("there are no texts in `{tag}`"), Some(help));
         }
-        let locale = Locale { texts: words.cloned().unwrap_or_default(), ..locale.clone() };
-        Arc::clone(self.renderers.entry(tag).or_insert_with(|| Arc::new(Renderer::new(&locale))))
+        let made = || Arc::new(Renderer::new(&Locale { texts: words.cloned().unwrap_or_default(), ..locale.clone() }));
+        Arc::clone(self.renderers.entry(tag).or_insert_with(made))
     }
 
     pub(super) fn accounts(&mut self) -> Vec<Account> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{CALL_NAMES, Compiler, Entry, call_names, duration, written};
 use crate::card::{Flavour, Template, is_helper};
 use crate::event::Region;
-use crate::problem::{Code, Fault, did_you_mean};
+use crate::problem::{Code, Fault, did_you_mean, nearest};
 use crate::rules::yaml::Node;
 use crate::rules::{Asked, Defaults, NamedSource, Origin};
 use crate::source::{Reach, Source};
@@ -64,7 +64,7 @@ impl Compiler<'_> {
                 None => {
                     let mut fault = Fault::new(Code::UnknownName, pointer, format!("no source is named `{name}`"));
                     fault.help = did_you_mean(name, names.iter().map(|name| name.as_ref()));
-                    faults.push(fault);
+                    faults.push(fault.meant(nearest(name, names.iter().map(|name| name.as_ref()))));
                 }
             }
         }
