@@ -23,7 +23,7 @@ use evaluate::{Run, Val};
 use kinds::Kind;
 
 /// Help that shows how an expression looks.
-pub(crate) const EXAMPLE: &str = "for example: customer.country == 'TR' && line.id == 328";
+const EXAMPLE: &str = "for example: customer.country == 'TR' && line.id == 328";
 
 /// An expression that can be asked.
 #[derive(Clone, Debug)]
@@ -31,7 +31,6 @@ pub struct Expression {
     text: String,
     root: Node,
     mentions: BTreeSet<String>,
-    kind: Option<Kind>,
 }
 
 /// What an expression may mention, told by whoever has it compiled.
@@ -118,13 +117,7 @@ impl Expression {
     /// # Errors
     /// Every mistake in it, each as a fault without pointer; a syntax error with its position in the text.
     pub fn compile(text: &str, scope: &dyn Scope) -> Result<Expression, Vec<Fault>> {
-        let (root, mentions) = compile::compile(text, scope)?;
-        let mut faults = Vec::new();
-        let kind = kinds::kind(&root, scope, &mut faults);
-        if faults.is_empty() {
-            return Ok(Expression { text: text.trim().to_owned(), root, mentions, kind });
-        }
-        Err(faults)
+        Expression::read(text, scope).map(|(expression, _)| expression)
     }
 
     /// The same for a place where only true or false makes sense.
@@ -132,14 +125,21 @@ impl Expression {
     /// # Errors
     /// Also where it can be seen that it is neither.
     pub fn test(text: &str, scope: &dyn Scope) -> Result<Expression, Vec<Fault>> {
-        let expression = Expression::compile(text, scope)?;
-        match expression.kind {
-            None | Some(Kind::Truth) => Ok(expression),
-            Some(kind) => {
+        match Expression::read(text, scope)? {
+            (expression, None | Some(Kind::Truth)) => Ok(expression),
+            (_, Some(kind)) => {
                 let message = format!("an `expr` is a test, true or false; this is {}", kind.as_str());
                 Err(vec![Fault::new(Code::Expression, "", message).help(EXAMPLE)])
             }
         }
+    }
+
+    fn read(text: &str, scope: &dyn Scope) -> Result<(Expression, Option<Kind>), Vec<Fault>> {
+        let (root, mentions) = compile::compile(text, scope)?;
+        let mut faults = Vec::new();
+        let kind = kinds::kind(&root, scope, &mut faults);
+        let expression = Expression { text: text.trim().to_owned(), root, mentions };
+        if faults.is_empty() { Ok((expression, kind)) } else { Err(faults) }
     }
 
     /// The text as it was written.

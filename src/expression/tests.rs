@@ -36,7 +36,7 @@ fn values() -> Value {
             "open": [], "tags": ["a", "b"], "ids": [1, 2, 3], "address": {"city": "İzmir"}, "large": i64::MAX,
             "all": [{"n": 1, "items": [1, 2]}, {"n": 2, "items": [3]}, {"items": []}],
         },
-        "event": {"data": {"list": (0..400).collect::<Vec<_>>(), "text": "ş".repeat(100_000)}},
+        "event": {"data": {"list": (0..800).collect::<Vec<_>>(), "text": "ş".repeat(100_000)}},
     })
 }
 
@@ -280,13 +280,13 @@ fn an_answer_that_takes_too_long_ends_at_a_limit() {
         "event.data.list.all(a, event.data == event.data)",
         "event.data.list.all(a, event.data.list.exists(b, false) || true)",
     ] {
-        assert_eq!(compile(text).holds(&values()).unwrap_err(), "it took more than 100000 steps", "{text}");
+        assert_eq!(compile(text).holds(&values()).unwrap_err(), "it took more than 250000 steps", "{text}");
     }
     let doubled = "['x'].map(a, a + a + a + a + a + a + a + a).map(a, a + a + a + a + a + a + a + a)".to_owned();
     let doubled = format!("{doubled}{}.size() > 0", ".map(a, a + a + a + a + a + a + a + a)".repeat(8));
     assert!(compile(&doubled).holds(&values()).unwrap_err().contains("grew beyond"));
     let hundred = json!({"crm": {"all": (0..100).collect::<Vec<_>>()}});
-    assert_eq!(compile("crm.all.all(a, crm.all.exists(b, a == b))").holds(&hundred), Ok(true));
+    assert_eq!(compile("crm.all.all(a, crm.all.all(b, a == b || a != b))").holds(&hundred), Ok(true));
 }
 
 /// Texts from pieces of the language, the same ones in each run.
