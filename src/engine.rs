@@ -25,7 +25,7 @@ use crate::card::{Card, CardTemplate};
 use crate::condition::Facts;
 use crate::event::Call;
 use crate::rules::{Rule, RuleSet};
-use answers::Answers;
+use answers::{Answers, mentioned};
 
 /// What came of a call.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ pub enum NoCard {
 pub async fn decide(rules: &RuleSet, call: &Call, deadline: Instant) -> Decision {
     let mut values = values::of(call, &rules.defaults);
     let matched = matching(rules, &Facts::new(call, &values, &rules.defaults.time_zone));
-    let mut answers = Answers::ask(rules, &matched, call, &values, deadline);
+    let mut answers = Answers::ask(rules, mentioned(rules, &matched), call, &values, deadline);
     let mut trace = Trace::default();
     let mut decision = (None, Outcome::NoCard(NoCard::NoRule));
 
@@ -91,6 +91,14 @@ pub async fn decide(rules: &RuleSet, call: &Call, deadline: Instant) -> Decision
     }
     trace.sources = answers.steps(rules);
     Decision { rule: decision.0, revision: rules.revision.clone(), outcome: decision.1, trace }
+}
+
+/// Asks every source about a call, whether or not a rule would; in the order of the rule set.
+pub async fn ask_every_source(rules: &RuleSet, call: &Call, deadline: Instant) -> Vec<SourceStep> {
+    let values = values::of(call, &rules.defaults);
+    let mut answers = Answers::ask(rules, 0..rules.sources.len(), call, &values, deadline);
+    answers.wait_for_all().await;
+    answers.steps(rules)
 }
 
 /// The rules whose `when` holds, up to the first one that needs nothing: it decides, whatever the sources say.

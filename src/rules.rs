@@ -103,6 +103,8 @@ pub struct Account {
 pub struct NamedSource {
     /// Its name in templates and `needs`.
     pub name: Arc<str>,
+    /// Where it is written.
+    pub place: Place,
     /// Where its records come from.
     pub origin: Origin,
 }

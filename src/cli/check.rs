@@ -1,5 +1,6 @@
 //! `callcard check`: every problem of every file.
 
+mod connect;
 mod sarif;
 
 use std::path::{Path, PathBuf};
@@ -25,8 +26,11 @@ pub(super) struct Arguments {
     /// Look up `${…}`: a variable or file that does not exist is a problem
     #[arg(long)]
     env: bool,
+    /// Ask every source once about an example number: one that does not answer is a problem. Includes --env
+    #[arg(long)]
+    connect: bool,
     /// Print a page about a code such as R012, with examples; checks nothing
-    #[arg(long, value_name = "CODE", conflicts_with_all = ["paths", "format", "deny", "env"])]
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["paths", "format", "deny", "env", "connect"])]
     explain: Option<String>,
 }
 
@@ -49,13 +53,16 @@ pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
     }
     let given: Vec<&Path> = arguments.paths.iter().map(PathBuf::as_path).collect();
     let paths = if given.is_empty() { vec![rules] } else { given };
-    let secrets = if arguments.env { Secrets::From(&settings::variable) } else { Secrets::Unset };
+    let secrets = if arguments.env || arguments.connect { Secrets::From(&settings::variable) } else { Secrets::Unset };
     let network = settings::network()?;
     let mut found: Vec<Problem> = Vec::new();
     let mut permitted: Vec<Allowed> = Vec::new();
     for path in &paths {
         let environment = Environment { proofs: true, ..settings::environment(secrets, &network, None) };
-        let Loaded { rules, cases, problems, allowed, .. } = load(path, &environment);
+        let Loaded { rules, cases, mut problems, allowed, .. } = load(path, &environment);
+        if let (true, Some(rules)) = (arguments.connect, &rules) {
+            problems.extend(connect::problems(rules)?);
+        }
         if let (Format::Text, true, Some(rules)) = (arguments.format, problems.is_empty(), rules) {
             let counts = [(rules.rules.len(), "rule"), (rules.sources.len(), "source"), (cases.len(), "test")];
             let mut counts = counts.map(|(count, noun)| problems::count(count, noun)).join(", ");

@@ -41,22 +41,17 @@ pub(super) struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    /// Asks the sources that the rules mention. A call without a customer's number asks nobody: whatever came back
-    /// would be about somebody else.
+    /// Asks sources, by position. A call without a customer's number asks nobody: whatever came back would be about
+    /// somebody else.
     pub(super) fn ask(
         rules: &'a RuleSet,
-        matched: &[&'a Rule],
+        sources: impl IntoIterator<Item = usize>,
         call: &'a Call,
         values: &Value,
         deadline: Instant,
     ) -> Answers<'a> {
-        let needed = |rule: &&'a Rule| rule.needs.iter().map(|(source, _)| *source).collect::<Vec<_>>();
-        let mentioned: BTreeSet<usize> =
-            matched.iter().flat_map(|rule| needed(rule).into_iter().chain(rule.card_sources.iter().copied())).collect();
-        let mentioned: BTreeSet<usize> =
-            mentioned.into_iter().flat_map(|source| rules.members(source).chain([source])).collect();
         let mut answers = Answers { pending: FuturesUnordered::new(), done: vec![None; rules.sources.len()] };
-        for position in mentioned {
+        for position in sources {
             let Some(Origin::Asked(source)) = rules.sources.get(position).map(|source| &source.origin) else {
                 continue;
             };
@@ -155,11 +150,27 @@ impl<'a> Answers<'a> {
         }
     }
 
+    /// Waits for every source that was asked.
+    pub(super) async fn wait_for_all(&mut self) {
+        while let Some((position, answer)) = self.pending.next().await {
+            self.put(position, answer);
+        }
+    }
+
     /// What every source said that the decision waited for, in the order of the rule set.
     pub(super) fn steps(&self, rules: &RuleSet) -> Vec<SourceStep> {
         let answered = rules.sources.iter().zip(&self.done);
         answered.filter_map(|(source, answer)| Some(SourceStep::of(source, answer.as_ref()?))).collect()
     }
+}
+
+/// The sources that rules mention, by position.
+pub(super) fn mentioned(rules: &RuleSet, matched: &[&Rule]) -> BTreeSet<usize> {
+    let of_rule = |rule: &&Rule| {
+        let needed = rule.needs.iter().map(|(source, _)| *source);
+        needed.chain(rule.card_sources.iter().copied()).collect::<Vec<_>>()
+    };
+    matched.iter().flat_map(of_rule).flat_map(|source| rules.members(source).chain([source])).collect()
 }
 
 /// The outcome of a source in the words of `needs`.

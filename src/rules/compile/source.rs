@@ -24,7 +24,11 @@ impl Compiler<'_> {
                 Some(members) => self.first(&entry, members, names, &mut faults).map(Origin::First),
                 None => self.asked(&entry, defaults, &mut faults).map(Origin::Asked),
             };
-            sources.extend(origin.map(|origin| NamedSource { name: entry.name.into(), origin }));
+            sources.extend(origin.map(|origin| NamedSource {
+                name: entry.name.into(),
+                place: entry.place.clone(),
+                origin,
+            }));
             self.faults(entry.document, entry.node, faults);
         }
         sources
