@@ -322,7 +322,7 @@ async fn decide(rules: &RuleSet, claimed: &Claimed, now: Timestamp) -> Option<De
     let event = Event::parse(&claimed.body).ok()?;
     let call = Call::new(&event, &claimed.account, rules.defaults.region, claimed.received_at)?;
     let within = rules.defaults.decide_within;
-    let waited = Duration::try_from(now.duration_since(claimed.received_at)).unwrap_or_default();
+    let waited = Duration::try_from(now.duration_since(claimed.turn_at)).unwrap_or_default();
     // After a restart the time for the decision is long over; the call may still be ringing, so it gets it anew.
     let left = within.checked_sub(waited).filter(|left| !left.is_zero()).unwrap_or(within);
     Some(engine::decide(rules, &call, Instant::now() + left).await)

@@ -135,6 +135,8 @@ pub struct Claimed {
     pub started_at: Timestamp,
     /// When the webhook came in.
     pub received_at: Timestamp,
+    /// Since when it could be decided: when the webhook came in or, if later, when the earlier event of its call was settled.
+    pub turn_at: Timestamp,
     /// From when on a card is worth nothing.
     pub expires_at: Timestamp,
     /// Earlier attempts, 0 the first time. They count when claimed, so an attempt that died with its process is among them.

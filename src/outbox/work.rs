@@ -61,6 +61,9 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, lease: Duration, at
          WHERE id IN (SELECT id FROM delivery INDEXED BY delivery_newest WHERE claimable_at <= :now
                       ORDER BY started_at DESC, id DESC LIMIT :at_most)
          RETURNING id, account, call_id, event, body, started_at, received_at, expires_at, attempts - 1 AS earlier_attempts,
+                   max(received_at, coalesce((SELECT max(earlier.settled_at) FROM delivery AS earlier
+                       WHERE earlier.account = delivery.account AND earlier.call_id = delivery.call_id
+                       AND earlier.id < delivery.id), received_at)) AS turn_at,
                    card, rule, revision, trace",
     )?;
     let parameters = named_params! {
@@ -227,6 +230,7 @@ fn claimed(row: &rusqlite::Row<'_>) -> Sql<Claimed> {
         body: row.get("body")?,
         started_at: timestamp(row, "started_at")?,
         received_at: timestamp(row, "received_at")?,
+        turn_at: timestamp(row, "turn_at")?,
         expires_at: timestamp(row, "expires_at")?,
         attempts: row.get("earlier_attempts")?,
         card: row.get("card")?,

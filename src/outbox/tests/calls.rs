@@ -31,7 +31,12 @@ async fn an_event_waits_until_the_earlier_one_of_its_call_is_decided_and_no_othe
     assert!(outbox.settle(first, settlement, decided, at(1)).await.unwrap());
     assert!(changed.as_mut().enable(), "so that nobody looks for it in vain until then");
     assert!(!outbox.is_superseded(second).await.unwrap());
-    assert_eq!(due(&outbox, at(1)).await, [second]);
+    let second_claimed = claim_one(&outbox, at(2)).await;
+    assert_eq!((second_claimed.id, second_claimed.received_at, second_claimed.turn_at), (second, at(0), at(1)));
+    let late = accepted(&outbox, Accept { event: "call_later".to_owned(), ..event("b", 9) }).await;
+    outbox.settle(other, Settlement::Over, None, at(3)).await.unwrap();
+    let late_claimed = claim_one(&outbox, at(9)).await;
+    assert_eq!((late_claimed.id, late_claimed.turn_at), (late, at(9)), "it did not wait");
 }
 
 #[tokio::test]
