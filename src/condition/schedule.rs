@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use opening_hours::localization::Country;
 use opening_hours::{Context, ContextHolidays, OpeningHours, RuleKind};
 use opening_hours_syntax::rules::OpeningHoursExpression;
@@ -147,9 +147,19 @@ impl Schedule {
             let behind = weekly.partition_point(|(start, _)| *start <= minute);
             return behind.checked_sub(1).and_then(|at| weekly.get(at)).is_some_and(|(_, end)| minute < *end);
         }
-        let (month, day) = (local.month().unsigned_abs(), local.day().unsigned_abs());
-        let date = NaiveDate::from_ymd_opt(local.year().into(), month.into(), day.into());
-        date.is_some_and(|date| open(&self.0.hours, date).any(|(start, end)| (start..end).contains(&minute)))
+        self.windows(local.date()).any(|(start, end)| (start..end).contains(&minute))
+    }
+
+    /// The minutes of a day at which it opens or closes.
+    pub(super) fn changes(&self, date: Date) -> impl Iterator<Item = u16> {
+        self.windows(date).flat_map(|(start, end)| [start, end]).filter(|minute| *minute < DAY)
+    }
+
+    /// The windows of a day, in its minutes.
+    fn windows(&self, date: Date) -> impl Iterator<Item = (u16, u16)> {
+        let (month, day) = (date.month().unsigned_abs(), date.day().unsigned_abs());
+        let date = NaiveDate::from_ymd_opt(date.year().into(), month.into(), day.into());
+        date.into_iter().flat_map(|date| open(&self.0.hours, date))
     }
 
     /// The minutes of the week, from Monday 00:00, in which it is open: sorted, disjoint, each without its end. `None`

@@ -6,9 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::{Date, DateTime};
+
 use super::cell::{Cell, Dimension};
 use super::interval_set::{Interval, IntervalSet};
 use super::number_set::{self, DIGITS_MAX, NO_NUMBER, TOO_LONG};
+use super::schedule::Schedule;
 use super::{Test, When};
 use crate::event::{Call, CustomerNumber, Direction, EXTENSION_DIGITS_MAX, EventKind, Kind, plans};
 
@@ -44,7 +47,9 @@ pub const DIRECTIONS: u64 = 4;
 /// Events that are about a call.
 pub const EVENTS: u64 = 3;
 /// Minutes of a week.
-const WEEK_MINUTES: u64 = 7 * 24 * 60;
+const WEEK_MINUTES: u64 = 7 * DAY_MINUTES;
+/// Minutes of a day.
+const DAY_MINUTES: u64 = 24 * 60;
 /// Stands where a call has no id. An id that large is not told from none, which is why tests of it are not exact.
 pub const NO_ID: u64 = u64::MAX;
 
@@ -54,8 +59,8 @@ pub struct Space {
     accounts: Vec<String>,
     countries: BTreeMap<String, u64>,
     callee_kinds: BTreeMap<String, u64>,
-    /// Texts of schedules that are not the same every week.
-    schedules: BTreeMap<String, Dimension>,
+    /// Schedules that are not the same every week, by their texts.
+    schedules: BTreeMap<String, (Dimension, Schedule)>,
 }
 
 impl Space {
@@ -68,7 +73,12 @@ impl Space {
             accounts: accounts.iter().map(|name| (*name).to_owned()).collect(),
             countries: numbered(names.countries, 1),
             callee_kinds: numbered(names.callee_kinds, 2),
-            schedules: names.schedules.into_iter().zip(OPAQUE..).collect(),
+            schedules: names
+                .schedules
+                .into_iter()
+                .zip(OPAQUE..)
+                .map(|((text, schedule), dimension)| (text, (dimension, schedule)))
+                .collect(),
         }
     }
 
@@ -92,7 +102,7 @@ impl Space {
 
     /// The dimension of a schedule that is not the same every week.
     pub(super) fn schedule(&self, text: &str) -> Option<Dimension> {
-        self.schedules.get(text).copied()
+        self.schedules.get(text).map(|(dimension, _)| *dimension)
     }
 
     /// The account at a place.
@@ -108,11 +118,6 @@ impl Space {
         named.or((ordinal > 0).then_some(other))
     }
 
-    /// Whether it is the dimension of a schedule that is not the same every week.
-    pub fn is_schedule(&self, dimension: Dimension) -> bool {
-        (OPAQUE..self.end()).contains(&dimension)
-    }
-
     /// Whether a number is in a cell, as the customer's or the line's; `dimension` says which.
     pub fn has_number(&self, cell: &Cell, dimension: Dimension, number: &CustomerNumber) -> bool {
         let kind = || kind_ordinal(number.kind());
@@ -120,6 +125,29 @@ impl Space {
         let has = |dimension, value| cell.get(dimension).is_none_or(|set| set.contains(value));
         has(dimension, number_set::ordinal_of_call(number))
             && (dimension != CUSTOMER || (has(KIND, kind()) && has(COUNTRY, country())))
+    }
+
+    /// Whether calls that begin at a local time are in a cell.
+    pub fn has_time(&self, cell: &Cell, local: DateTime) -> bool {
+        let minute = week_minute(local.date()) + u64::from(local.hour().unsigned_abs()) * 60;
+        let minute = minute + u64::from(local.minute().unsigned_abs());
+        cell.get(WEEK).is_none_or(|set| set.contains(minute))
+            && self.schedules_of(cell).all(|(set, schedule)| set.contains(u64::from(schedule.open_at(local))))
+    }
+
+    /// The minutes of a day at which calls may begin or cease to be in a cell, midnight apart.
+    pub fn changes(&self, cell: &Cell, date: Date) -> Vec<u16> {
+        let today = week_minute(date);
+        let weekly = cell.get(WEEK).map(IntervalSet::intervals).unwrap_or_default().iter();
+        let weekly = weekly.filter_map(|one| one.low.checked_sub(today)).filter(|minute| *minute < DAY_MINUTES);
+        let weekly = weekly.filter_map(|minute| u16::try_from(minute).ok());
+        let others = self.schedules_of(cell).flat_map(|(_, schedule)| schedule.changes(date));
+        weekly.chain(others).collect()
+    }
+
+    /// The schedules that are not the same every week and matter in a cell, each with its values there.
+    fn schedules_of<'a>(&'a self, cell: &'a Cell) -> impl Iterator<Item = (&'a IntervalSet, &'a Schedule)> {
+        self.schedules.values().filter_map(|(dimension, schedule)| Some((cell.get(*dimension)?, schedule)))
     }
 
     /// The value of a call in one of the dimensions up to [`USER`]; 0 in others.
@@ -147,7 +175,7 @@ impl Space {
             (ACCOUNT, IntervalSet::of((0..).take(self.accounts.len()))),
             (WEEK, IntervalSet::range(0, WEEK_MINUTES - 1)),
         ];
-        let opaque = self.schedules.values().map(|dimension| (*dimension, IntervalSet::range(0, 1)));
+        let opaque = self.schedules.values().map(|(dimension, _)| (*dimension, IntervalSet::range(0, 1)));
         let base = product(everywhere.into_iter().chain(opaque));
         let none = || IntervalSet::of([NO_NUMBER]);
         let (known, internal) =
@@ -198,7 +226,7 @@ impl Space {
 struct Names {
     countries: BTreeSet<String>,
     callee_kinds: BTreeSet<String>,
-    schedules: BTreeSet<String>,
+    schedules: BTreeMap<String, Schedule>,
 }
 
 impl Names {
@@ -209,12 +237,17 @@ impl Names {
                 Test::Callee { kinds, .. } => self.callee_kinds.extend(kinds.iter().cloned()),
                 Test::Schedule(schedules) => {
                     let others = schedules.iter().filter(|schedule| schedule.weekly().is_none());
-                    self.schedules.extend(others.map(|schedule| schedule.text().to_owned()));
+                    self.schedules.extend(others.map(|schedule| (schedule.text().to_owned(), schedule.clone())));
                 }
                 test => test.blocks().iter().for_each(|block| self.learn(block)),
             }
         }
     }
+}
+
+/// The minute of the week in which a day begins.
+fn week_minute(date: Date) -> u64 {
+    u64::from(date.weekday().to_monday_zero_offset().unsigned_abs()) * DAY_MINUTES
 }
 
 fn product(sides: impl IntoIterator<Item = (Dimension, IntervalSet)>) -> Option<Cell> {

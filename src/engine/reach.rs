@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use jiff::civil::{DateTime, date};
+use jiff::civil::{Time, date};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use super::decide;
 use crate::condition::{
     ACCOUNT, CALLEE_ID, CALLEE_KIND, CUSTOMER, Cell, DIRECTION, Dimension, EVENT, LINE_ID, LINE_NUMBER, Space, USER,
-    WEEK, id_of, number_text,
+    direction_ordinal, id_of, number_text,
 };
-use crate::event::{Call, CustomerNumber, Event, example_numbers};
+use crate::event::{Call, CustomerNumber, Direction, Event, example_numbers, plans};
 use crate::rules::{OUTCOMES, RuleSet, Verdict, first, source_dimension};
 use crate::source::{Record, Stub};
 
@@ -25,8 +25,11 @@ const CELLS_MAX: usize = 20;
 /// Telephone numbers that are tried in one cell.
 const NUMBERS_MAX: usize = 40;
 
-/// Times that are tried with each number, where a schedule is not the same every week.
-const DAYS_MAX: i32 = 800;
+/// Days in which times are sought: until the year 2037, since dates may have a year.
+const DAYS_MAX: i32 = 4000;
+
+/// Times that are tried with each number; one is enough unless the clocks are changed in it.
+const TIMES_MAX: usize = 4;
 
 /// Calls that are decided before the search ends.
 const CALLS_MAX: usize = 10_000;
@@ -57,7 +60,7 @@ pub struct Example {
     pub event: Map<String, Value>,
     /// When it began.
     pub at: Timestamp,
-    /// How many records each source has that the rules need; `None` where it fails.
+    /// How many records sources have, where that matters; `None` where one fails.
     pub said: Vec<(String, Option<usize>)>,
 }
 
@@ -70,10 +73,13 @@ pub async fn reach(rules: &RuleSet, position: usize) -> Reach {
         Verdict::Alive | Verdict::Unknown => {}
     }
     let mut calls_left = CALLS_MAX;
-    for cell in prover.uncovered(position, CELLS_MAX) {
+    let mut cells = prover.uncovered(position, CELLS_MAX);
+    cells.sort_by_key(is_odd);
+    for cell in cells {
         let said = said(rules, &cell);
         let stubs: Vec<(String, Stub)> = said.iter().map(|(name, count)| (name.clone(), stub(*count))).collect();
         let stubbed = rules.with_stubs(&stubs);
+        let said = told(rules, position, said);
         for example in examples(rules, &cell, &said) {
             let Some(left) = calls_left.checked_sub(1) else { return Reach::NotFound };
             calls_left = left;
@@ -112,6 +118,15 @@ fn said(rules: &RuleSet, cell: &Cell) -> Vec<(String, Option<usize>)> {
     sources.filter_map(|(position, source)| Some((source.name.to_string(), outcome(position)?))).collect()
 }
 
+/// What a test has to say of it: a source that it does not mention has no record.
+fn told(rules: &RuleSet, position: usize, said: Vec<(String, Option<usize>)>) -> Vec<(String, Option<usize>)> {
+    let needs = rules.rules.get(position).map(|rule| rule.needs.as_slice()).unwrap_or_default();
+    let is_needed = |name: &str| {
+        needs.iter().any(|(source, _)| rules.sources.get(*source).is_some_and(|source| *source.name == *name))
+    };
+    said.into_iter().filter(|(name, count)| *count != Some(0) || is_needed(name)).collect()
+}
+
 fn stub(count: Option<usize>) -> Stub {
     let answer = count.map(|count| vec![Record::new(); count]).ok_or_else(|| "it fails in this example".to_owned());
     Stub { answer, after: Duration::ZERO }
@@ -124,9 +139,9 @@ fn examples<'a>(
     said: &'a [(String, Option<usize>)],
 ) -> impl Iterator<Item = Example> + 'a {
     let space = rules.space();
-    let line = numbers(rules, cell, LINE_NUMBER).into_iter().next();
+    let line = numbers(rules, cell, LINE_NUMBER).next();
     let times = times(rules, cell);
-    numbers(rules, cell, CUSTOMER).into_iter().flat_map(move |customer| {
+    numbers(rules, cell, CUSTOMER).flat_map(move |customer| {
         let event = event(space, cell, &customer, line.as_deref().unwrap_or_default());
         let account = space.account_name(first(cell, ACCOUNT)).unwrap_or_default().to_owned();
         times.clone().into_iter().map(move |at| Example {
@@ -164,32 +179,45 @@ fn event(space: &Space, cell: &Cell, customer: &str, line: &str) -> Map<String, 
     event
 }
 
-/// Numbers of a cell in one of its two dimensions: those that a numbering plan gives as examples, then others. An empty
-/// text stands for none.
-fn numbers(rules: &RuleSet, cell: &Cell, dimension: Dimension) -> Vec<String> {
-    let is_in = |text: &String| {
+/// Numbers of a cell in one of its two dimensions: those that a numbering plan gives as examples, first of the rules' own
+/// region, then others. An empty text stands for none.
+fn numbers<'a>(rules: &'a RuleSet, cell: &'a Cell, dimension: Dimension) -> impl Iterator<Item = String> + 'a {
+    let is_in = move |text: &String| {
         let number = CustomerNumber::parse(Some(text), rules.defaults.region);
         rules.space().has_number(cell, dimension, &number)
     };
     let intervals = cell.get(dimension).map(|set| set.intervals()).unwrap_or_default();
     let ends = intervals.iter().flat_map(|one| [one.low + (one.high - one.low) / 2, one.low, one.high]);
     let own = ends.filter_map(number_text).take(10 * NUMBERS_MAX);
-    let hidden = ["", "no number"].map(str::to_owned);
-    let known = example_numbers().iter().cloned();
-    hidden.into_iter().chain(known).chain(own).filter(is_in).take(NUMBERS_MAX).collect()
+    let hidden: &[&str] = if dimension == CUSTOMER { &["anonymous", "", "no number"] } else { &[""] };
+    let hidden = hidden.iter().map(|text| (*text).to_owned());
+    let code = plans().iter().find(|plan| plan.countries.contains(&rules.defaults.region)).map(|plan| plan.code);
+    let code = format!("+{}", code.unwrap_or_default());
+    let (near, far): (Vec<&String>, Vec<&String>) =
+        example_numbers().iter().partition(|number| number.starts_with(&code));
+    let known = near.into_iter().chain(far).cloned();
+    hidden.chain(known).chain(own).filter(is_in).take(NUMBERS_MAX)
 }
 
-/// Times of a cell: one where every week is the same, otherwise some of each day of the coming years.
+/// Callers without a number, and extensions on a call with the outside, make poor examples: they are tried last.
+fn is_odd(cell: &Cell) -> bool {
+    let internal = direction_ordinal(Some(Direction::Internal));
+    let is_internal = first(cell, DIRECTION) == internal;
+    number_text(first(cell, CUSTOMER)).is_none_or(|number| !number.starts_with('+') && !is_internal)
+}
+
+/// Times of a cell: at ten in the morning where that is one, otherwise when a schedule opens or closes.
 fn times(rules: &RuleSet, cell: &Cell) -> Vec<Timestamp> {
-    let minute = i64::try_from(first(cell, WEEK)).unwrap_or_default();
-    let monday: DateTime = date(2026, 3, 2).into();
-    let zoned = |local: DateTime| local.to_zoned(rules.defaults.time_zone.clone()).ok().map(|zoned| zoned.timestamp());
-    let usual = monday.checked_add(minute.minutes()).ok();
-    if !cell.sides().iter().any(|(dimension, _)| rules.space().is_schedule(*dimension)) {
-        return usual.and_then(zoned).into_iter().collect();
-    }
-    const HOURS: [i64; 6] = [10, 12, 15, 20, 3, 0];
+    let monday = date(2026, 3, 2);
     let days = (0..DAYS_MAX).filter_map(|day| monday.checked_add(day.days()).ok());
-    let hours = days.flat_map(|day| HOURS.iter().filter_map(move |hour| day.checked_add(hour.hours()).ok()));
-    usual.into_iter().chain(hours).filter_map(zoned).collect()
+    let minutes_of = |day| [10 * 60].into_iter().chain(rules.space().changes(cell, day)).chain([0]);
+    let local = days.flat_map(|day| {
+        minutes_of(day)
+            .filter_map(move |minute| day.to_datetime(Time::midnight()).checked_add(i64::from(minute).minutes()).ok())
+    });
+    local
+        .filter(|local| rules.space().has_time(cell, *local))
+        .filter_map(|local| rules.defaults.time_zone.to_timestamp(local).ok())
+        .take(TIMES_MAX)
+        .collect()
 }

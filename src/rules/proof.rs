@@ -85,10 +85,21 @@ impl<'a> Prover<'a> {
         }
     }
 
-    /// Cells in which some call is covered by no earlier rule than the one at a position: as many as are found, at most
+    /// Cells in which no call is covered by an earlier rule than the one at a position: as many as are found, at most
     /// `count`.
     pub fn uncovered(&self, position: usize, count: usize) -> Vec<Cell> {
-        self.search(position, count).uncovered
+        self.search(position, count).uncovered.into_iter().map(|cell| self.narrowed(cell, position)).collect()
+    }
+
+    /// The part of a cell around its first call, which no earlier rule covers, that has no other covered call either.
+    fn narrowed(&self, cell: Cell, position: usize) -> Cell {
+        let call = cell.clone();
+        let is_earlier = |rule: u32| usize::try_from(rule).is_ok_and(|rule| rule < position);
+        let covers = self.covers.iter().take_while(|(rule, _)| is_earlier(*rule));
+        covers.fold(cell, |cell, (_, cover)| {
+            let mut pieces = cell.difference(cover).into_iter();
+            pieces.find(|piece| piece.contains(|dimension| first(&call, dimension))).unwrap_or(cell)
+        })
     }
 
     fn search(&self, position: usize, count: usize) -> Search {

@@ -86,6 +86,24 @@ fn every_wrong_example_has_the_mistake_that_stands_below_it() {
     assert!(count >= 1, "no page shows a mistake");
 }
 
+/// What stands behind `$ callcard explain --reach RULE`, up to the next command, is what it prints.
+#[test]
+fn a_call_that_a_page_shows_for_a_rule_is_the_one_that_is_found() {
+    let page = page("docs/rules.md");
+    let directory = directory(&page);
+    let mut count = 0;
+    for pair in blocks(&page).windows(2).filter(|pair| pair[1].0 == "console") {
+        write(directory.path(), "main.yaml", pair[0].1);
+        for shown in pair[1].1.split("$ callcard ").filter(|shown| shown.starts_with("explain --reach")) {
+            let (command, printed) = shown.split_once('\n').unwrap();
+            let ran = run(directory.path(), &command.split(' ').collect::<Vec<_>>());
+            assert_eq!(ran.stdout.trim_end(), printed.trim_end(), "{command}: {}", ran.stderr);
+            count += 1;
+        }
+    }
+    assert!(count >= 2, "the page shows {count} calls");
+}
+
 #[test]
 fn every_key_of_the_schemas_is_explained_on_the_page_about_rules() {
     let page = page("docs/rules.md");

@@ -17,6 +17,7 @@ mod commands;
 mod coverage;
 mod demo;
 mod docs;
+mod explain;
 mod fixes;
 mod fmt;
 mod github;

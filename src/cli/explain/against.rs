@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::out::{Colour, coloured};
 use crate::engine::Explanation;
+use crate::rules::aligned;
 
 /// The two decisions as lines: `-` only the other rules, `+` only these.
 pub(super) fn text(here: &Explanation, there: &Explanation) -> Vec<String> {
@@ -12,14 +13,14 @@ pub(super) fn text(here: &Explanation, there: &Explanation) -> Vec<String> {
         return vec![format!("the same: {}", own.join("; "))];
     }
     let mut lines = Vec::new();
-    for position in 0..other.len().max(own.len()) {
-        match (other.get(position), own.get(position)) {
-            (Some(other), Some(own)) if other == own => lines.push(format!("  {own}")),
-            (other, own) => {
-                lines.extend(other.map(|line| coloured(&format!("- {line}"), Colour::Red)));
-                lines.extend(own.map(|line| coloured(&format!("+ {line}"), Colour::Green)));
-            }
+    for (one, this) in aligned(&other, &own, |one, this| one == this) {
+        let (one, this) = (one.and_then(|at| other.get(at)), this.and_then(|at| own.get(at)));
+        if one == this {
+            lines.extend(this.map(|line| format!("  {line}")));
+            continue;
         }
+        lines.extend(one.map(|line| coloured(&format!("- {line}"), Colour::Red)));
+        lines.extend(this.map(|line| coloured(&format!("+ {line}"), Colour::Green)));
     }
     lines
 }

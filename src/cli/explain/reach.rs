@@ -24,7 +24,7 @@ pub(super) async fn run(rules: &RuleSet, name: &str, format: Format) -> Result<E
 
 fn text(rules: &RuleSet, name: &str, found: &Reach) -> Vec<String> {
     match found {
-        Reach::By(example) => test(name, example),
+        Reach::By(example) => test(rules, name, example),
         Reach::Covered(covering) => {
             let mut lines = vec![format!("`{name}` never decides. These rules before it decide all of its calls:")];
             let place = |rule: &Rule| format!("  {}  {}:{}", rule.name, rule.place.file.path, rule.place.line);
@@ -39,13 +39,15 @@ fn text(rules: &RuleSet, name: &str, found: &Reach) -> Vec<String> {
 }
 
 /// The example as an entry of a `*.test.yaml`, which may be pasted there.
-fn test(name: &str, example: &Example) -> Vec<String> {
+fn test(rules: &RuleSet, name: &str, example: &Example) -> Vec<String> {
     let mut lines = vec![
         format!("- name: {}", scalar(&format!("a call that reaches {name}"))),
         format!("  event: {}", flow(&Value::Object(example.event.clone()))),
-        format!("  account: {}", scalar(&example.account)),
-        format!("  at: {}", scalar(&example.at.to_string())),
     ];
+    if rules.accounts.len() > 1 {
+        lines.push(format!("  account: {}", scalar(&example.account)));
+    }
+    lines.push(format!("  at: {}", at(rules, example)));
     if !example.said.is_empty() {
         let said: Vec<String> =
             example.said.iter().map(|(name, count)| format!("{}: {}", scalar(name), records(*count))).collect();
@@ -53,6 +55,12 @@ fn test(name: &str, example: &Example) -> Vec<String> {
     }
     lines.push(format!("  expect: {{rule: {}}}", scalar(name)));
     lines
+}
+
+/// The start of the call, as the clocks of the rules' time zone show it.
+fn at(rules: &RuleSet, example: &Example) -> String {
+    let offset = rules.defaults.time_zone.to_offset(example.at);
+    example.at.display_with_offset(offset).to_string()
 }
 
 fn records(count: Option<usize>) -> String {
@@ -88,7 +96,7 @@ fn report(rules: &RuleSet, name: &str, found: &Reach) -> Value {
             "reached": true,
             "event": example.event,
             "account": example.account,
-            "at": example.at,
+            "at": at(rules, example),
             "sources": example.said.iter().map(|(source, count)| (source.clone(), match count {
                 Some(count) => vec![json!({}); *count].into(),
                 None => Value::from("failed"),
