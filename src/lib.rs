@@ -8,7 +8,7 @@
 //!                                                           │
 //! delivery       outbox.claim(now) ◀────────────────────────┘  a lease: a crash hands the row back
 //!                    │
-//! engine::decide     ├─ which rules' `when` match         condition by condition
+//! engine::decide     ├─ which rules' `when` match         found by an index, then condition by condition
 //!                    ├─ ask the sources they mention      at once, each once a call, all within one deadline
 //!                    ├─ first rule whose `needs` hold     → its card, or none
 //!                    ├─ fill the template                 a tree of rows, never pasted JSON text

@@ -42,6 +42,8 @@ const CONDITIONS: &[&str] = &[
     "schedule: \"Mo-Fr 12:00-13:00; Sa 09:00-12:00\"",
     "schedule: \"Sa-Su\"",
     "schedule: \"2026 Dec 25\"",
+    "expr: customer.kind == 'mobile'",
+    "expr: call.direction != 'inbound'",
 ];
 
 /// The same where each condition is true for some call of the world and false for another, and nothing else matters.
@@ -126,12 +128,21 @@ fn verdicts(rules: &RuleSet) -> Vec<Verdict> {
 
 /// The first rule that decides, without the index.
 fn decides(rules: &RuleSet, call: &Call, counts: [Option<usize>; 2]) -> Option<usize> {
-    let facts = Facts::new(call, &serde_json::Value::Null, &rules.defaults.time_zone);
+    let values = values(call);
+    let facts = Facts::new(call, &values, &rules.defaults.time_zone);
     let counts = if call.customer.e164().is_some() { counts } else { [Some(0); 2] };
     rules
         .rules
         .iter()
         .position(|rule| rule.when.holds(&facts) && rule.needs.iter().all(|(source, need)| need.holds(counts[*source])))
+}
+
+/// What the expressions above see.
+fn values(call: &Call) -> Value {
+    json!({
+        "call": { "direction": call.direction.map(|direction| direction.as_str()) },
+        "customer": { "kind": call.customer.kind().as_str() },
+    })
 }
 
 fn call(event: &str, data: &Value, at: &str) -> Call {
@@ -207,7 +218,8 @@ fn what_is_called_dead_never_decides_and_the_index_finds_what_a_scan_finds() {
             if let Some(position) = decides(&rules, call, [count(), count()]) {
                 assert!(matches!(verdicts[position], Verdict::Alive), "seed {seed}: r{position} decides\n{text}");
             }
-            let facts = Facts::new(call, &serde_json::Value::Null, &rules.defaults.time_zone);
+            let values = values(call);
+            let facts = Facts::new(call, &values, &rules.defaults.time_zone);
             let scanned = rules.rules.iter().filter(|rule| rule.when.holds(&facts)).map(|rule| &rule.name);
             let found = rules.matching(&facts).map(|rule| &rule.name);
             assert!(scanned.eq(found), "seed {seed}: {call:?}\n{text}");
