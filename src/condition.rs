@@ -20,7 +20,7 @@ pub use compile::{Lists, Vocabulary};
 pub use doubt::{doubts, doubts_of_when};
 pub use facts::Facts;
 pub use interval_set::{Interval, IntervalSet};
-pub use number_set::{DIGITS_MAX, NumberSet, book, book_place, international, number_text};
+pub use number_set::{DIGITS_MAX, NumberSet, book, book_place, international, number_ordinal, number_text};
 pub use pattern::{PatternError, parse as parse_pattern};
 pub use schedule::{Schedule, ScheduleError, Schedules};
 pub use space::{

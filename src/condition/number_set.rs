@@ -34,7 +34,7 @@ fn ordinal(plus: bool, length: usize, value: u64) -> u64 {
 }
 
 /// The ordinal of `+905321234567` or `101`, as [`CustomerNumber`] gives them.
-fn ordinal_of(text: &str) -> u64 {
+pub fn number_ordinal(text: &str) -> u64 {
     let (plus, digits) = match text.strip_prefix('+') {
         Some(digits) => (true, digits),
         None => (false, text),
@@ -47,7 +47,7 @@ fn ordinal_of(text: &str) -> u64 {
 
 /// The ordinal of a call's number, or what stands in for it.
 pub(super) fn ordinal_of_call(number: &CustomerNumber) -> u64 {
-    number.e164().or(number.digits()).map_or(NO_NUMBER, ordinal_of)
+    number.e164().or(number.digits()).map_or(NO_NUMBER, number_ordinal)
 }
 
 /// The text of an ordinal: `+905321234567` or `101`; nothing for what only stands in for a number.
@@ -173,7 +173,7 @@ impl NumberSet {
 
     /// The same for `+905321234567` or `101`, as [`CustomerNumber`] gives them.
     pub fn contains_text(&self, text: &str) -> bool {
-        self.ordinals.contains(ordinal_of(text))
+        self.ordinals.contains(number_ordinal(text))
     }
 }
 
@@ -249,7 +249,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(3);
         let mut number = || {
             let digits: String = (0..random.usize(1..=15)).map(|_| random.digit(10)).collect();
-            ordinal_of(&if random.bool() { format!("+{digits}") } else { digits })
+            number_ordinal(&if random.bool() { format!("+{digits}") } else { digits })
         };
         for _ in 0..2_000 {
             let (one, two, three) = (number(), number(), number());
@@ -265,13 +265,13 @@ mod tests {
     #[test]
     fn a_number_is_its_ordinal_and_back() {
         for text in ["+905321234567", "101", "007", "+1", "+999999999999999", "000001"] {
-            assert_eq!(number_text(ordinal_of(text)).as_deref(), Some(text));
+            assert_eq!(number_text(number_ordinal(text)).as_deref(), Some(text));
             assert!(NumberSet::every().contains_text(text));
         }
         assert_eq!(number_text(NO_NUMBER), None);
         assert_eq!(number_text(TOO_LONG), None);
         assert!(!NumberSet::every().contains_text("+1234567890123456"));
-        assert!(international().contains(ordinal_of("+1")) && international().contains(TOO_LONG));
-        assert!(!international().contains(ordinal_of("101")) && !international().contains(NO_NUMBER));
+        assert!(international().contains(number_ordinal("+1")) && international().contains(TOO_LONG));
+        assert!(!international().contains(number_ordinal("101")) && !international().contains(NO_NUMBER));
     }
 }

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use super::decide;
 use crate::condition::{
     ACCOUNT, CALLEE_ID, CALLEE_KIND, CUSTOMER, Cell, DIRECTION, Dimension, EVENT, LINE_ID, LINE_NUMBER, Space, USER,
-    direction_ordinal, id_of, number_text,
+    direction_ordinal, id_of, number_ordinal, number_text,
 };
-use crate::event::{Call, CustomerNumber, Direction, Event, example_numbers, plans};
+use crate::event::{Call, CustomerNumber, Direction, Event, example_numbers};
 use crate::rules::{OUTCOMES, RuleSet, Verdict, first, source_dimension};
 use crate::source::{Record, Stub};
 
@@ -191,19 +191,17 @@ fn numbers<'a>(rules: &'a RuleSet, cell: &'a Cell, dimension: Dimension) -> impl
     let own = ends.filter_map(number_text).take(10 * NUMBERS_MAX);
     let hidden: &[&str] = if dimension == CUSTOMER { &["anonymous", "", "no number"] } else { &[""] };
     let hidden = hidden.iter().map(|text| (*text).to_owned());
-    let code = plans().iter().find(|plan| plan.countries.contains(&rules.defaults.region)).map(|plan| plan.code);
-    let code = format!("+{}", code.unwrap_or_default());
-    let (near, far): (Vec<&String>, Vec<&String>) =
-        example_numbers().iter().partition(|number| number.starts_with(&code));
-    let known = near.into_iter().chain(far).cloned();
+    // To read a number takes longer than to see that its digits can't be meant.
+    let may_be_in = move |text: &String| cell.get(dimension).is_none_or(|set| set.contains(number_ordinal(text)));
+    let known = example_numbers(rules.defaults.region).filter(may_be_in);
     hidden.chain(known).chain(own).filter(is_in).take(NUMBERS_MAX)
 }
 
-/// Callers without a number, and extensions on a call with the outside, make poor examples: they are tried last.
+/// Callers without a number, extensions outside and others inside the house make poor examples: they are tried last.
 fn is_odd(cell: &Cell) -> bool {
     let internal = direction_ordinal(Some(Direction::Internal));
     let is_internal = first(cell, DIRECTION) == internal;
-    number_text(first(cell, CUSTOMER)).is_none_or(|number| !number.starts_with('+') && !is_internal)
+    number_text(first(cell, CUSTOMER)).is_none_or(|number| number.starts_with('+') == is_internal)
 }
 
 /// Times of a cell: at ten in the morning where that is one, otherwise when a schedule opens or closes.

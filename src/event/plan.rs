@@ -42,23 +42,25 @@ pub fn plans() -> &'static [Plan] {
     &PLANS
 }
 
-/// Numbers that the plans give as examples, in international form: of each country one of each kind.
-pub fn example_numbers() -> &'static [String] {
-    static NUMBERS: LazyLock<Vec<String>> = LazyLock::new(|| {
-        let of_region = |region| {
-            let kinds = PHONE_NUMBER_UTIL.get_supported_types_for_region(region).unwrap_or_default();
-            let example = move |kind| PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(region, kind).ok();
-            kinds.into_iter().filter_map(example)
-        };
-        let numbers = PHONE_NUMBER_UTIL.get_supported_regions().flat_map(of_region);
-        let mut numbers: Vec<String> =
-            numbers.map(|number| number.format_as(PhoneNumberFormat::E164).into_owned()).collect();
+/// Numbers that the plans give as examples, in international form, of each country one of each kind: first those of one
+/// region, then all. They are looked up as they are asked for, since all of them take a while.
+pub fn example_numbers(near: Region) -> impl Iterator<Item = String> {
+    let far = || {
+        let mut numbers: Vec<String> = PHONE_NUMBER_UTIL.get_supported_regions().flat_map(examples_of).collect();
         // The library's order is that of a hash table.
         numbers.sort_unstable();
         numbers.dedup();
         numbers
-    });
-    &NUMBERS
+    };
+    let mut near: Vec<String> = examples_of(near.plan()).collect();
+    near.sort_unstable();
+    near.into_iter().chain(std::iter::once_with(far).flatten())
+}
+
+fn examples_of(region: rlibphonenumber::Region) -> impl Iterator<Item = String> {
+    let kinds = PHONE_NUMBER_UTIL.get_supported_types_for_region(region).unwrap_or_default();
+    let example = move |kind| PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(region, kind).ok();
+    kinds.into_iter().filter_map(example).map(|number| number.format_as(PhoneNumberFormat::E164).into_owned())
 }
 
 /// Only the length of the tried number counts, not its digits.
@@ -82,8 +84,8 @@ mod tests {
     #[test]
     fn every_number_that_a_country_has_is_in_its_plan() {
         let mut seen = 0;
-        for text in example_numbers() {
-            let number = CustomerNumber::parse(Some(text), Region::default());
+        for text in example_numbers(Region::default()) {
+            let number = CustomerNumber::parse(Some(&text), Region::default());
             let Some(e164) = number.e164() else { continue };
             let plan = plans().iter().find(|plan| e164[1..].starts_with(&plan.code.to_string())).unwrap();
             assert!(plan.lengths.contains(&(e164.len() - 1 - plan.code.to_string().len())), "{e164}");
