@@ -32,8 +32,8 @@ pub(super) fn problems(rules: &RuleSet) -> Result<Vec<Problem>> {
 /// A call from an example number of the country of the rules.
 fn call(rules: &RuleSet) -> Result<Call> {
     let region = rules.defaults.region;
-    let is_here = |text: &&String| CustomerNumber::parse(Some(text), region).country() == Some(region.as_str());
-    let number = example_numbers(region).into_iter().find(|text| is_here(&text)).context("no example number is known for `defaults.region`")?;
+    let is_here = |text: &String| CustomerNumber::parse(Some(text), region).country() == Some(region.as_str());
+    let number = example_numbers(region).find(is_here).context("no example number is known for `defaults.region`")?;
     let data = json!({ "uuid": "example", "direction": "inbound", "caller_number": number });
     let event = Event::parse(json!({ "event": "call_init", "data": data }).to_string().as_bytes())?;
     let account = rules.account_names().first().copied().unwrap_or_default();
