@@ -244,12 +244,14 @@ pub struct Fault {
     pub help: Option<String>,
     /// The text that was meant instead of the value, where there is exactly one.
     pub meant: Option<String>,
+    /// The character of the value's text where the mistake was seen, from 1; nothing where the whole value is meant.
+    pub character: Option<usize>,
 }
 
 impl Fault {
     /// A fault without help.
     pub fn new(code: Code, pointer: impl Into<String>, message: impl Into<String>) -> Fault {
-        Fault { code, pointer: pointer.into(), message: message.into(), help: None, meant: None }
+        Fault { code, pointer: pointer.into(), message: message.into(), help: None, meant: None, character: None }
     }
 
     /// Whether it is about the value of this key, or something in it.
@@ -266,6 +268,12 @@ impl Fault {
     /// The same with help.
     pub fn help(mut self, help: impl Into<String>) -> Fault {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The same, seen at one character of the value's text, from 1.
+    pub fn at(mut self, character: usize) -> Fault {
+        self.character = Some(character);
         self
     }
 

@@ -171,7 +171,8 @@ fn syntax_fault(error: &handlebars::TemplateError) -> Fault {
         }
         reason => format!("this is not a template, at character {column}: {reason}"),
     };
-    Fault::new(Code::TemplateSyntax, "", message).help("a value is written {{name}}, a block {{#if name}}…{{/if}}")
+    let help = "a value is written {{name}}, a block {{#if name}}…{{/if}}";
+    Fault::new(Code::TemplateSyntax, "", message).help(help).at(column)
 }
 
 /// Lets `{{path}}` be written by the helper [`helpers::VALUE`]: the library itself would write `[object]`.

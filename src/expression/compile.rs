@@ -88,7 +88,7 @@ fn syntax_fault(text: &str, errors: &ParseErrors) -> Fault {
         "" => "something is missing at its end".to_owned(),
         _ => format!("something is not closed or not allowed at character {at}"),
     };
-    fault(format!("this is not an expression: {what}")).help(help)
+    fault(format!("this is not an expression: {what}")).help(help).at(at)
 }
 
 struct Compiler<'a> {

@@ -220,7 +220,11 @@ impl<'a> Compiler<'a> {
         for fault in faults {
             let at = node.at(&fault.pointer).unwrap_or(node);
             let fix = fault.meant.and_then(|meant| document.fix(&at.mark, &meant));
-            let problem = Problem::new(fault.code, document.place(&at.mark), fault.message);
+            let place = match fault.character {
+                Some(character) => document.place_in(at, character),
+                None => document.place(&at.mark),
+            };
+            let problem = Problem::new(fault.code, place, fault.message);
             self.problems.push(Problem { help: fault.help, fix, ..problem });
         }
     }

@@ -118,6 +118,20 @@ impl Document {
         }
     }
 
+    /// The place from one character of a text on, counted from 1. That of the whole value where it is typed in another way
+    /// than it is read: over several lines, or with escapes.
+    pub fn place_in(&self, node: &Node, character: usize) -> Place {
+        let mut place = self.place(&node.mark);
+        let typed = self.typed(node.mark.written());
+        let text = node.text().filter(|text| !text.contains('\n')).unwrap_or_default();
+        let skipped = (character.saturating_sub(1)).min(text.chars().count().saturating_sub(1));
+        if let (Some(begin), Some((at, _))) = (typed.find(text), text.char_indices().nth(skipped)) {
+            place.column += typed.get(..begin).map_or(0, |quote| quote.chars().count()) + skipped;
+            place.span = place.span.start + begin + at..place.span.start + begin + text.len();
+        }
+        place
+    }
+
     /// The text of the file at a mark: a number as it was typed, quotes included.
     pub fn typed(&self, mark: &Mark) -> &str {
         self.file.text.get(mark.span.clone()).unwrap_or_default()
