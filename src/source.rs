@@ -155,7 +155,10 @@ impl Source {
             Source::Csv(csv) => csv.ask(question.customer),
             Source::Http(http) => http.ask(question).await?,
             Source::Stub(stub) => {
-                tokio::time::sleep(stub.after).await;
+                // A sleep of no time at all still takes a tick of the clock, a millisecond.
+                if !stub.after.is_zero() {
+                    tokio::time::sleep(stub.after).await;
+                }
                 Records { records: stub.answer.clone()?, dropped: 0 }
             }
         };
