@@ -214,14 +214,10 @@ mod tests {
     #[test]
     fn overlaps_are_those_that_comparing_each_with_each_finds() {
         let one = |low: u64, high: u64| NumberSet::from_intervals(vec![Interval::of_numbers(true, 3, low, high)]);
-        let mut state = 7_u64;
-        let mut random = |below: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 33) % below
-        };
+        let mut random = fastrand::Rng::with_seed(7);
         for _ in 0..200 {
             let sets: Vec<NumberSet> =
-                (0..8).map(|_| (random(900), random(60))).map(|(low, more)| one(low, low + more)).collect();
+                (0..8).map(|_| (random.u64(..900), random.u64(..60))).map(|(low, more)| one(low, low + more)).collect();
             let pair = |(a, b): (&NumberSet, &NumberSet)| !a.ordinals().intersection(b.ordinals()).is_empty();
             let found = overlaps(&sets.iter().collect::<Vec<_>>());
             assert!(found.iter().all(|(a, b)| a < b && pair((&sets[*a], &sets[*b]))));

@@ -345,15 +345,10 @@ fn random_texts(count: usize) -> impl Iterator<Item = String> {
         "has(crm",
         ".contains('a')",
     ];
-    // A linear congruential generator (Knuth's MMIX): enough to mix pieces.
-    let mut state = 20_260_302_u64;
-    let mut random = move |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % below
-    };
+    let mut random = fastrand::Rng::with_seed(20_260_302);
     (0..count).map(move |_| {
-        let pieces = 1 + random(12);
-        let text: String = (0..pieces).map(|_| PIECES[random(PIECES.len())]).collect();
+        let pieces = 1 + random.usize(..12);
+        let text: String = (0..pieces).map(|_| PIECES[random.usize(..PIECES.len())]).collect();
         // Brackets are closed, so that more of the texts can be read.
         let open = text.matches('(').count().saturating_sub(text.matches(')').count());
         text + &")".repeat(open)
