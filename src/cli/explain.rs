@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{Ended, out, settings, shown};
 use crate::engine::{self, Explanation, Outcome};
 use crate::event::{Call, Event};
-use crate::rules::{DEFAULT_ACCOUNT, Loaded, RuleSet, Secrets, load, records_from_yaml};
+use crate::rules::{DEFAULT_ACCOUNT, Given, Loaded, RuleSet, Secrets, load, records_from_yaml};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     /// Print a call that reaches this rule, as a test; or the rules that keep every call from it
     #[arg(long, value_name = "RULE", conflicts_with_all = ["event", "at", "records", "account", "against"])]
     reach: Option<String>,
-    /// Show what the rules in another directory would have done, as a diff
+    /// Show what the rules in another directory would have done, as a diff; --records counts for both
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
     /// The start of the call, instead of the event's own
@@ -52,6 +52,12 @@ enum Format {
 pub(super) fn run(arguments: &Arguments, path: &Path) -> Result<Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let Some(rules) = rules(arguments, path)? else { return Ok(Ended::Wrong) };
+    let Some(given) = given(arguments, &rules)? else { return Ok(Ended::Wrong) };
+    let with_given = |rules: RuleSet| match &given {
+        Some(given) => rules.with_stubs(given),
+        None => rules,
+    };
+    let rules = with_given(rules);
     let Some(event) = &arguments.event else {
         return runtime.block_on(reach::run(&rules, arguments.reach.as_deref().unwrap_or_default(), arguments.format));
     };
@@ -65,7 +71,7 @@ pub(super) fn run(arguments: &Arguments, path: &Path) -> Result<Ended> {
         return Ok(ended);
     };
     let Some(rules) = self::rules(arguments, other)? else { return Ok(Ended::Wrong) };
-    let (there, _) = runtime.block_on(explained(arguments, &rules, &body))?;
+    let (there, _) = runtime.block_on(explained(arguments, &with_given(rules), &body))?;
     match arguments.format {
         Format::Json => out::line(&serde_json::to_string_pretty(&against::report(&here, &there))?),
         Format::Text => against::text(&here, &there).iter().for_each(|line| out::line(line)),
@@ -73,20 +79,25 @@ pub(super) fn run(arguments: &Arguments, path: &Path) -> Result<Ended> {
     Ok(ended)
 }
 
-/// The rules of a directory, with the records that are given; nothing where problems were told.
+/// The rules of a directory; nothing where problems were told.
 fn rules(arguments: &Arguments, path: &Path) -> Result<Option<RuleSet>> {
     let network = settings::network()?;
     let asks_nobody = arguments.records.is_some() || arguments.reach.is_some();
     let secrets = if asks_nobody { Secrets::Unset } else { Secrets::From(&settings::variable) };
     let Loaded { rules, problems, .. } = load(path, &settings::environment(secrets, &network, None));
-    let Some(rules) = rules else {
+    if rules.is_none() {
         settings::rejected(&problems);
-        return Ok(None);
-    };
-    let Some(file) = &arguments.records else { return Ok(Some(rules)) };
+    }
+    Ok(rules)
+}
+
+/// The records that are given instead of asking, if any are: their sources are those of `rules`. Nothing where a problem was
+/// told.
+fn given(arguments: &Arguments, rules: &RuleSet) -> Result<Option<Option<Given>>> {
+    let Some(file) = &arguments.records else { return Ok(Some(None)) };
     let text = std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
-    match records_from_yaml(&file.display().to_string(), text, &rules) {
-        Ok(given) => Ok(Some(rules.with_stubs(&given))),
+    match records_from_yaml(&file.display().to_string(), text, rules) {
+        Ok(given) => Ok(Some(Some(given))),
         Err(problem) => {
             settings::rejected(&[problem]);
             Ok(None)

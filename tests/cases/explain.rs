@@ -223,6 +223,17 @@ fn two_rule_sets_that_decide_the_same_say_so() {
 }
 
 #[test]
+fn records_count_for_both_rule_sets_though_one_lacks_the_source() {
+    let here = "sources: {crm: {http: {url: \"https://crm.example.com/\"}}}\nrules:\n  - {name: known, needs: {crm: one}, card: none}\n";
+    let records = tempfile::tempdir().unwrap();
+    let file = records.path().join("records.yaml");
+    fs::write(&file, "crm: [{name: Jane Doe}]\n").unwrap();
+    let ran = against(here, "rules:\n  - {name: nobody, card: none}\n", &["--records", file.to_str().unwrap()]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:#?}");
+    assert!(ran.stdout.starts_with("- rule nobody\n+ rule known\n"), "{}", ran.stdout);
+}
+
+#[test]
 fn only_what_two_rule_sets_do_differently_is_marked() {
     let there = CARD.replace("      - {type: shortText, label: Line, text: \"{{line.id}}\"}\n", "");
     let ran = against(CARD, &there, &[]);
