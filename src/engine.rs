@@ -67,38 +67,35 @@ pub enum NoCard {
 
 /// Decides one call. What a source has not said by `deadline` does not count.
 pub async fn decide(rules: &RuleSet, call: &Call, deadline: Instant) -> Decision {
-    let mut values = values::of(call, &rules.defaults);
+    let values = values::of(call, &rules.defaults);
     let matched = matching(rules, &Facts::new(call, &values, &rules.defaults.time_zone));
-    let mut answers = Answers::ask(rules, mentioned(rules, &matched), call, &values, deadline);
+    let mut answers = Answers::ask(rules, mentioned(&matched), call, values, deadline);
     let mut trace = Trace::default();
     let mut decision = (None, Outcome::NoCard(NoCard::NoRule));
 
     for rule in matched {
-        let needs = answers.needs(rule, rules).await;
+        let needs = answers.needs(rule).await;
         let holds = needs.iter().all(|need| need.holds);
         trace.tried.push(Tried { rule: Arc::clone(&rule.name), needs, holds });
         if holds {
             let outcome = match &rule.card {
                 None => Outcome::NoCard(NoCard::RuleSaysNone),
-                Some(card) => {
-                    answers.add_to(&mut values, &rule.card_sources, rules).await;
-                    make(card, rule, values, &mut trace)
-                }
+                Some(card) => make(card, rule, answers.values(&rule.card_sources).await, &mut trace),
             };
             decision = (Some(Arc::clone(&rule.name)), outcome);
             break;
         }
     }
-    trace.sources = answers.steps(rules);
+    trace.sources = answers.steps();
     Decision { rule: decision.0, revision: rules.revision.clone(), outcome: decision.1, trace }
 }
 
 /// Asks every source about a call, whether or not a rule would; in the order of the rule set.
 pub async fn ask_every_source(rules: &RuleSet, call: &Call, deadline: Instant) -> Vec<SourceStep> {
     let values = values::of(call, &rules.defaults);
-    let mut answers = Answers::ask(rules, 0..rules.sources.len(), call, &values, deadline);
+    let mut answers = Answers::ask(rules, 0..rules.sources.len(), call, values, deadline);
     answers.wait_for_all().await;
-    answers.steps(rules)
+    answers.steps()
 }
 
 /// The rules whose `when` holds, up to the first one that needs nothing: it decides, whatever the sources say.

@@ -11,6 +11,7 @@ mod kind;
 mod number;
 mod plan;
 mod region;
+mod variants;
 
 use std::fmt;
 

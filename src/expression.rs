@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::problem::{Code, Fault};
-use evaluate::{Run, Val};
+use evaluate::{Run, Stop, Val};
 use kinds::Kind;
 
 /// Help that shows how an expression looks.
@@ -161,6 +161,18 @@ impl Expression {
             Val::Truth(truth) => Ok(truth),
             Val::Null => Err("its value is absent".to_owned()),
             other => Err(format!("it is {}, not true or false", other.kind().as_str())),
+        }
+    }
+
+    /// Its value; `null` where it is absent.
+    ///
+    /// # Errors
+    /// Why it has none. No value is in these words.
+    pub fn value(&self, values: &Value) -> Result<Value, String> {
+        match Run::of(&self.root, values) {
+            Ok(value) => Ok(value.into_json()),
+            Err(Stop::Absent(_)) => Ok(Value::Null),
+            Err(stop) => Err(stop.into()),
         }
     }
 

@@ -90,6 +90,8 @@ codes! {
     TwoEvents = "R064" Note "Rules of two events may both have a card for one call.";
     NotProved = "R065" Note "Whether a rule can ever decide was not worked out.";
     NeverAsked = "R066" Warning "A source that is never asked.";
+    Circle = "R067" Error "Sources that wait for each other.";
+    Unchecked = "R068" Warning "A source whose records may be somebody else's.";
     TestEvent = "R070" Error "The event of a test can't be read.";
     DuplicateTest = "R071" Warning "Two tests in one file have the same name.";
     Allowance = "R080" Warning "A comment that allows a warning is unused, without reason or can't be read.";

@@ -15,6 +15,7 @@ mod letters;
 mod lint;
 mod matcher;
 mod mutate;
+mod origin;
 mod proof;
 mod reload;
 mod schema;
@@ -27,10 +28,14 @@ mod yaml;
 pub use align::{aligned, is_part_of};
 pub use allow::Allowed;
 pub use cases::{Case, Cases, Expected, ExpectedCard, Given, records_from_yaml};
-pub use compile::{CALL_FIELDS, DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, NUMBER_FIELDS, checked_api};
+pub use compile::{
+    CALL_FIELDS, DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, NUMBER_FIELDS, VARIANTS, checked_api,
+};
 pub use file::files;
 pub use format::{Unformatted, format};
 pub use mutate::{Change, MUTANTS_MAX, Mutation, Mutator};
+use origin::with_inputs;
+pub use origin::{Asked, Filling, NamedSource, Origin, With};
 pub use proof::{OUTCOMES, Prover, Verdict, dimension as source_dimension, first};
 pub use reload::{Live, Rejected};
 pub use schema::{RULES_SCHEMA, TESTS_SCHEMA};
@@ -39,13 +44,14 @@ pub use update::{CameOut, Updated};
 pub use written::Written;
 pub(crate) use yaml::{Document, Node};
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::card::{CardTemplate, Renderer, Template};
+use crate::card::{CardTemplate, Renderer};
 use crate::condition::{Facts, Space, When};
 use crate::event::{Direction, EventKind, Region};
 use crate::problem::{Code, Place, Problem};
@@ -98,47 +104,6 @@ pub struct Account {
     pub requests_per_minute: u32,
 }
 
-/// A source with its name.
-#[derive(Clone, Debug)]
-pub struct NamedSource {
-    /// Its name in templates and `needs`.
-    pub name: Arc<str>,
-    /// Where it is written.
-    pub place: Place,
-    /// Where its records come from.
-    pub origin: Origin,
-}
-
-/// Where the records of a source come from.
-#[derive(Clone, Debug)]
-pub enum Origin {
-    /// It is asked itself.
-    Asked(Asked),
-    /// From other sources, by position in [`RuleSet::sources`]; the records of the earlier one are preferred.
-    First(Vec<usize>),
-}
-
-/// A source that is asked itself.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// Where to ask.
-    pub source: Source,
-    /// What has to be filled for each question.
-    pub parameters: Vec<Template>,
-    /// How long an answer may take, within the deadline of the decision.
-    pub timeout: Option<Duration>,
-}
-
-impl Origin {
-    /// The kind of the source, as it is written in the rules.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Origin::Asked(asked) => asked.source.kind(),
-            Origin::First(_) => "first",
-        }
-    }
-}
-
 /// One rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -171,16 +136,6 @@ pub enum Need {
     None,
     /// No answer.
     Failed,
-}
-
-impl NamedSource {
-    /// How long its own answer may take.
-    pub fn timeout(&self) -> Option<Duration> {
-        match &self.origin {
-            Origin::Asked(asked) => asked.timeout,
-            Origin::First(_) => None,
-        }
-    }
 }
 
 impl Need {
@@ -307,13 +262,9 @@ impl RuleSet {
         self.matcher.space()
     }
 
-    /// The sources that a source is made of, by position; none where it is asked itself.
-    pub fn members(&self, source: usize) -> impl Iterator<Item = usize> {
-        let members = match self.sources.get(source).map(|source| &source.origin) {
-            Some(Origin::First(members)) => members.as_slice(),
-            _ => &[],
-        };
-        members.iter().copied()
+    /// Sources and all that they wait for, by position.
+    pub fn with_inputs(&self, sources: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
+        with_inputs(&self.sources, sources)
     }
 
     /// Proofs about its rules.
@@ -345,8 +296,14 @@ impl RuleSet {
                 continue;
             }
             let stub = given.unwrap_or(Stub { answer: Ok(Vec::new()), after: Duration::ZERO });
-            source.origin =
-                Origin::Asked(Asked { source: Source::Stub(stub), parameters: Vec::new(), timeout: source.timeout() });
+            let (stub, asker) = (Arc::new(Source::stub(stub)), Arc::default());
+            // It still waits for what its parameters mention, and is not asked where they are empty.
+            source.origin = Origin::Asked(match &source.origin {
+                Origin::Asked(asked) => Asked { source: stub, asker, ..asked.clone() },
+                Origin::First(_) => {
+                    Asked { source: stub, asker, parameters: Vec::new(), inputs: Vec::new(), timeout: None }
+                }
+            });
         }
         rules
     }

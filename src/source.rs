@@ -1,13 +1,17 @@
 //! Sources: places that know something about a customer.
 //!
 //! A source is asked a question and answers with records or fails; it knows no rule and no card. What comes back is
-//! checked here: a record whose own numbers are not the customer's is dropped, whoever sent it. Time limits are kept by
-//! the caller, who knows the deadline.
+//! checked here: a record whose own numbers are not the customer's is dropped, whoever sent it. How often and how long it
+//! is asked is not its own affair: that is kept by its [`Asker`].
 
+mod asker;
 mod csv;
 mod guard;
 mod http;
+mod order;
+mod owner;
 
+pub use asker::{Asker, How, Said};
 pub use csv::{Csv, Sheet, rows_without_number};
 pub use guard::Network;
 pub use http::Http;
@@ -19,6 +23,7 @@ use serde_json::{Map, Value};
 
 use crate::event::{CustomerNumber, Region};
 use crate::problem::{Code, Fault};
+use order::Order;
 
 /// One record: the fields of a customer, an order, an invoice.
 pub type Record = Map<String, Value>;
@@ -26,9 +31,19 @@ pub type Record = Map<String, Value>;
 /// Records that one answer may have; more than this is not an answer about one person.
 pub const RECORDS_MAX: usize = 100;
 
-/// A place that can be asked.
+/// The kinds of sources that are asked themselves, as they are written in the rules.
+pub const KINDS: [&str; 2] = ["csv", "http"];
+
+/// A place that can be asked, and the order of what it answers.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub struct Source {
+    kind: Kind,
+    order: Option<Order>,
+}
+
+/// The kinds of sources.
+#[derive(Clone, Debug)]
+enum Kind {
     /// A table in a file.
     Csv(Csv),
     /// A web service.
@@ -37,15 +52,17 @@ pub enum Source {
     Stub(Stub),
 }
 
-/// What a source is asked.
-#[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+/// What a source is asked. It owns what it holds: a question may outlive the call that asked it.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The phone-system account of the call.
+    pub account: String,
     /// Who is calling, or called.
-    pub customer: &'a CustomerNumber,
+    pub customer: CustomerNumber,
     /// How numbers without country code are read.
     pub region: Region,
-    /// The filled parameters, in the order of [`Compiled::parameters`].
-    pub parameters: &'a [String],
+    /// The filled parameters, in the order of [`Compiled::parameters`]: a text is a string, an expression any value.
+    pub parameters: Vec<Value>,
 }
 
 /// What a source said.
@@ -57,6 +74,26 @@ pub struct Records {
     pub dropped: usize,
 }
 
+/// Why a source has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// In words without any part of the question or of a secret.
+    pub why: String,
+    /// Whether asking again may help.
+    pub again: Again,
+}
+
+/// Whether asking again may help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// At once: a connection broke, a server was busy.
+    Soon,
+    /// Not before this time is over; the service said so.
+    After(Duration),
+    /// The answer would be the same.
+    No,
+}
+
 /// Records given beforehand.
 #[derive(Clone, Debug)]
 pub struct Stub {
@@ -66,15 +103,28 @@ pub struct Stub {
     pub after: Duration,
 }
 
-/// A text in a source's definition that is filled for each question.
+/// A part of a source's definition that is filled for each question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
     /// Where it stands in the definition.
     pub pointer: String,
-    /// The text with its `{{…}}`.
+    /// The text with its `{{…}}`, or the expression.
     pub text: String,
-    /// Whether what is filled in is percent-encoded.
-    pub encoded: bool,
+    /// How it is filled.
+    pub form: Form,
+    /// Whether the source is not asked where nothing is filled in: a search for nothing finds everybody.
+    pub required: bool,
+}
+
+/// How a parameter is filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A template; the text as it comes out.
+    Text,
+    /// A template whose values are percent-encoded.
+    Encoded,
+    /// An expression; its value as it is, of any type.
+    Expression,
 }
 
 /// A source made from its definition.
@@ -100,6 +150,27 @@ pub struct Reach<'a> {
     pub network: &'a Network,
     /// How numbers without country code are read.
     pub region: Region,
+    /// After this time a question is ended, whoever still waits.
+    pub answer_within: Duration,
+}
+
+/// A kind made from its definition.
+struct Made {
+    kind: Kind,
+    parameters: Vec<Parameter>,
+    faults: Vec<Fault>,
+}
+
+impl Failure {
+    /// A failure that asking again does not mend.
+    pub fn lasting(why: impl Into<String>) -> Failure {
+        Failure { why: why.into(), again: Again::No }
+    }
+
+    /// A failure that may be over in a moment.
+    pub fn passing(why: impl Into<String>) -> Failure {
+        Failure { why: why.into(), again: Again::Soon }
+    }
 }
 
 impl Source {
@@ -108,60 +179,84 @@ impl Source {
     /// # Errors
     /// Every mistake in it, each with its pointer.
     pub fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Compiled, Vec<Fault>> {
-        match (definition.get("csv"), definition.get("http")) {
-            (Some(csv), None) => csv::compile(csv, reach).map_err(|faults| under(faults, "/csv")),
-            (None, Some(http)) => http::compile(http, reach).map_err(|faults| under(faults, "/http")),
-            (None, None) => Err(vec![
-                Fault::new(Code::Source, "", "a source needs its kind")
-                    .help("write `csv:`, `http:` or `first:` under the name"),
-            ]),
-            _ => {
-                Err(vec![Fault::new(Code::Source, "", "a source has one kind, not two").help("make two sources of it")])
-            }
+        let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| definition.get(*kind).is_some()).collect();
+        let [kind] = kinds.as_slice() else {
+            let (message, help) = if kinds.is_empty() {
+                let kinds = KINDS.map(|kind| format!("`{kind}:`")).join(", ");
+                ("a source needs its kind", format!("write {kinds} or `first:` under the name"))
+            } else {
+                ("a source has one kind, not two", "make two sources of it".to_owned())
+            };
+            return Err(vec![Fault::new(Code::Source, "", message).help(help)]);
+        };
+        let (inner, pointer) = (definition.get(*kind).unwrap_or(&Value::Null), format!("/{kind}"));
+        let made = match *kind {
+            "csv" => csv::compile(inner, reach),
+            _ => http::compile(inner, reach),
+        };
+        let mut made = made.map_err(|faults| under(faults, &pointer))?;
+        for parameter in &mut made.parameters {
+            parameter.pointer.insert_str(0, &pointer);
         }
-        .map(|mut compiled| {
-            let kind = if definition.get("csv").is_some() { "/csv" } else { "/http" };
-            compiled.faults = under(compiled.faults, kind);
-            for parameter in &mut compiled.parameters {
-                parameter.pointer.insert_str(0, kind);
-            }
-            compiled
-        })
+        let order = definition.get("order_by").and_then(Value::as_str).map(Order::by);
+        let source = Source { kind: made.kind, order };
+        Ok(Compiled { source, parameters: made.parameters, faults: under(made.faults, &pointer) })
+    }
+
+    /// Records given beforehand.
+    pub fn stub(stub: Stub) -> Source {
+        Source { kind: Kind::Stub(stub), order: None }
     }
 
     /// The fields that its records have, where that is known beforehand.
     pub fn columns(&self) -> Option<&[String]> {
-        match self {
-            Source::Csv(csv) => Some(csv.columns()),
-            Source::Http(_) | Source::Stub(_) => None,
+        match &self.kind {
+            Kind::Csv(csv) => Some(csv.columns()),
+            Kind::Http(_) | Kind::Stub(_) => None,
+        }
+    }
+
+    /// Whether all fields of its records are texts.
+    pub fn has_only_texts(&self) -> bool {
+        matches!(self.kind, Kind::Csv(_))
+    }
+
+    /// Whether no record of somebody else can pass: it looks at the numbers of each.
+    pub fn checks_numbers(&self) -> bool {
+        match &self.kind {
+            Kind::Csv(_) | Kind::Stub(_) => true,
+            Kind::Http(http) => http.checks_numbers(),
         }
     }
 
     /// The kind, as it is written in the rules.
     pub fn kind(&self) -> &'static str {
-        match self {
-            Source::Csv(_) => "csv",
-            Source::Http(_) => "http",
-            Source::Stub(_) => "stub",
+        match &self.kind {
+            Kind::Csv(_) => "csv",
+            Kind::Http(_) => "http",
+            Kind::Stub(_) => "stub",
         }
     }
 
-    /// Asks. Must run inside a tokio runtime.
+    /// Asks, once. Must run inside a tokio runtime; dropping the future ends the question.
     ///
     /// # Errors
-    /// Why there is no answer, in words without any part of the question or of a secret.
-    pub async fn ask(&self, question: Question<'_>) -> Result<Records, String> {
-        let mut records = match self {
-            Source::Csv(csv) => csv.ask(question.customer),
-            Source::Http(http) => http.ask(question).await?,
-            Source::Stub(stub) => {
+    /// Why there is no answer.
+    pub async fn ask(&self, question: &Question) -> Result<Records, Failure> {
+        let mut records = match &self.kind {
+            Kind::Csv(csv) => csv.ask(&question.customer),
+            Kind::Http(http) => http.ask(question).await?,
+            Kind::Stub(stub) => {
                 // A sleep of no time at all still takes a tick of the clock, a millisecond.
                 if !stub.after.is_zero() {
                     tokio::time::sleep(stub.after).await;
                 }
-                Records { records: stub.answer.clone()?, dropped: 0 }
+                Records { records: stub.answer.clone().map_err(Failure::lasting)?, dropped: 0 }
             }
         };
+        if let Some(order) = &self.order {
+            order.sort(&mut records.records);
+        }
         records.records.truncate(RECORDS_MAX);
         Ok(records)
     }

@@ -12,8 +12,8 @@ use crate::problem::{Code, Fault, did_you_mean};
 pub struct Names {
     /// `None` where the fields are not known.
     fields: BTreeMap<String, Option<BTreeSet<String>>>,
-    /// Names whose fields are texts, besides `count` and `all`.
-    tables: BTreeSet<String>,
+    /// Names whose fields are texts, with the fields that are not.
+    tables: BTreeMap<String, Vec<String>>,
     /// Keys of texts, with the languages that lack them.
     texts: BTreeMap<String, Vec<String>>,
 }
@@ -33,10 +33,10 @@ impl Names {
         self
     }
 
-    /// The same, knowing that all fields of the name are texts, as those of a CSV table are.
+    /// The same, knowing that all fields of the name are texts, as those of a CSV table are, but for these.
     #[must_use]
-    pub fn all_texts(mut self, name: &str) -> Names {
-        self.tables.insert(name.to_owned());
+    pub fn all_texts(mut self, name: &str, but: &[&str]) -> Names {
+        self.tables.insert(name.to_owned(), but.iter().map(|field| (*field).to_owned()).collect());
         self
     }
 
@@ -49,8 +49,8 @@ impl Names {
             fields.remove("all");
         }
         self.fields.insert(name.to_owned(), fields);
-        if self.tables.contains(source) {
-            self.tables.insert(name.to_owned());
+        if let Some(but) = self.tables.get(source) {
+            self.tables.insert(name.to_owned(), but.clone());
         }
         self
     }
@@ -100,6 +100,6 @@ impl Scope for Names {
     }
 
     fn is_text(&self, name: &str, field: &str) -> bool {
-        self.tables.contains(name) && !matches!(field, "count" | "all")
+        self.tables.get(name).is_some_and(|but| but.iter().all(|but| but != field))
     }
 }

@@ -96,6 +96,17 @@ impl Template {
         matches!(self.compiled.elements.as_slice(), [TemplateElement::HtmlExpression(_)])
     }
 
+    /// Whether it has neither blocks nor helpers: only text and values.
+    pub fn is_text_and_values(&self) -> bool {
+        self.compiled.elements.iter().all(|element| match element {
+            TemplateElement::RawString(_) | TemplateElement::Comment(_) => true,
+            TemplateElement::HtmlExpression(call) | TemplateElement::Expression(call) => {
+                matches!(&call.name, Parameter::Name(name) if name == helpers::VALUE)
+            }
+            _ => false,
+        })
+    }
+
     /// Whether any part of it is written without escaping.
     pub fn has_unescaped_value(&self) -> bool {
         self.text.contains("{{{") || self.text.contains("{{&")

@@ -2,28 +2,31 @@
 //!
 //! A rule waits only for the sources it needs, so a slow source costs nothing to a rule that does not mention it.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::card::Context;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Map, Value};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::trace::{NeedStep, SourceStep};
-use crate::card::Renderer;
+use crate::card::Context;
 use crate::event::Call;
 use crate::rules::{Asked, Origin, Rule, RuleSet};
-use crate::source::{Question, Records};
+use crate::source::{How, Question, Records};
 
 /// What one source said.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The records, or why there is no answer.
-    pub said: Result<Records, String>,
+    pub said: Result<Arc<Records>, String>,
     /// How long it took; nothing where the source was not asked.
     pub took: Option<Duration>,
+    /// Where the answer comes from; nothing where the source was not asked, or is made of others.
+    pub how: Option<How>,
+    /// Why the source was not asked.
+    pub unasked: Option<String>,
 }
 
 impl Answer {
@@ -31,51 +34,174 @@ impl Answer {
     pub fn count(&self) -> Option<usize> {
         self.said.as_ref().ok().map(|records| records.records.len())
     }
+
+    fn unasked(said: Result<Arc<Records>, String>, why: String) -> Answer {
+        Answer { said, took: None, how: None, unasked: Some(why) }
+    }
 }
 
 /// Questions under way and answers so far.
 pub(super) struct Answers<'a> {
+    rules: &'a RuleSet,
+    call: &'a Call,
+    /// What every template knows of the call.
+    values: Value,
+    /// The same, for filling parameters; made for the first one.
+    context: Option<Context>,
+    deadline: Instant,
     pending: FuturesUnordered<BoxFuture<'a, (usize, Answer)>>,
+    /// Sources that wait for others.
+    waiting: Vec<usize>,
     /// By position in the rule set's sources.
     done: Vec<Option<Answer>>,
 }
 
+/// What is to be done about a source.
+enum Turn {
+    /// Others have to answer first.
+    Wait,
+    /// Its answer is known without a question.
+    Known(Answer),
+    /// It can be asked this.
+    Ask(Question),
+}
+
 impl<'a> Answers<'a> {
-    /// Asks sources, by position. A call without a customer's number asks nobody: whatever came back would be about
-    /// somebody else.
+    /// Asks sources, by position, and those that they wait for. A call without a customer's number asks nobody: whatever
+    /// came back would be about somebody else.
     pub(super) fn ask(
         rules: &'a RuleSet,
         sources: impl IntoIterator<Item = usize>,
         call: &'a Call,
-        values: &Value,
+        values: Value,
         deadline: Instant,
     ) -> Answers<'a> {
-        let mut answers = Answers { pending: FuturesUnordered::new(), done: vec![None; rules.sources.len()] };
-        for position in sources {
-            let Some(Origin::Asked(source)) = rules.sources.get(position).map(|source| &source.origin) else {
-                continue;
-            };
-            if call.customer.e164().is_none() {
-                answers.put(position, Answer { said: Ok(Records::default()), took: None });
-                continue;
-            }
-            let parameters = fill(source, &rules.renderer, values);
-            let region = rules.defaults.region;
-            answers.pending.push(Box::pin(async move {
-                let begun = Instant::now();
-                let until = source.timeout.map_or(deadline, |timeout| deadline.min(begun + timeout));
-                let said = match parameters {
-                    Ok(parameters) => {
-                        let question = Question { customer: &call.customer, region, parameters: &parameters };
-                        let answer = timeout_at(until, source.source.ask(question)).await;
-                        answer.unwrap_or_else(|_| Err("it did not answer in time".to_owned()))
-                    }
-                    Err(why) => Err(why),
-                };
-                (position, Answer { said, took: Some(begun.elapsed()) })
-            }));
-        }
+        let mut answers = Answers {
+            rules,
+            call,
+            values,
+            context: None,
+            deadline,
+            pending: FuturesUnordered::new(),
+            waiting: rules.with_inputs(sources).into_iter().collect(),
+            done: vec![None; rules.sources.len()],
+        };
+        answers.go_on();
         answers
+    }
+
+    /// Asks every source that need not wait any longer; each answer may free others.
+    fn go_on(&mut self) {
+        loop {
+            let waiting = std::mem::take(&mut self.waiting);
+            let before = waiting.len();
+            for position in waiting {
+                match self.turn(position) {
+                    Turn::Wait => self.waiting.push(position),
+                    Turn::Known(answer) => self.put(position, answer),
+                    Turn::Ask(question) => self.begin(position, question),
+                }
+            }
+            if self.waiting.len() == before {
+                break;
+            }
+        }
+    }
+
+    fn turn(&mut self, position: usize) -> Turn {
+        let rules = self.rules;
+        match rules.sources.get(position).map(|source| &source.origin) {
+            Some(Origin::First(members)) => self.first_of(members).map_or(Turn::Wait, Turn::Known),
+            Some(Origin::Asked(asked)) => self.turn_of_asked(asked),
+            None => Turn::Wait,
+        }
+    }
+
+    /// The answer of a source that is made of others, as soon as no earlier one can change it.
+    fn first_of(&self, members: &[usize]) -> Option<Answer> {
+        let mut first = Answer { said: Ok(Arc::default()), took: None, how: None, unasked: None };
+        for member in members {
+            let answer = self.done.get(*member)?.as_ref()?;
+            let took = first.took.max(answer.took);
+            // Where one failed and no other has a record, nobody can say that there is none.
+            if answer.count().is_none_or(|count| count > 0) {
+                first = Answer { how: None, unasked: None, ..answer.clone() };
+            }
+            first.took = took;
+            if first.count().is_some_and(|count| count > 0) {
+                break;
+            }
+        }
+        Some(first)
+    }
+
+    fn turn_of_asked(&mut self, asked: &Asked) -> Turn {
+        if self.call.customer.e164().is_none() {
+            return Turn::Known(Answer::unasked(Ok(Arc::default()), "the call has no customer's number".to_owned()));
+        }
+        for input in &asked.inputs {
+            let Some(answer) = self.done.get(*input).and_then(Option::as_ref) else { return Turn::Wait };
+            let name = self.rules.sources.get(*input).map(|source| source.name.as_ref()).unwrap_or_default();
+            // A question about one of several people may be about the wrong one.
+            match answer.count() {
+                Some(1) => {}
+                Some(0) => {
+                    return Turn::Known(Answer::unasked(Ok(Arc::default()), format!("`{name}` has no record")));
+                }
+                Some(count) => {
+                    return Turn::Known(Answer::unasked(Ok(Arc::default()), format!("`{name}` has {count} records")));
+                }
+                None => {
+                    let why = format!("`{name}` failed, on which it depends");
+                    return Turn::Known(Answer::unasked(Err(why.clone()), why));
+                }
+            }
+        }
+        match self.filled(asked) {
+            Ok(Some(parameters)) => Turn::Ask(Question {
+                account: self.call.account.clone(),
+                customer: self.call.customer.clone(),
+                region: self.rules.defaults.region,
+                parameters,
+            }),
+            Ok(None) => Turn::Known(Answer::unasked(Ok(Arc::default()), "a parameter is empty".to_owned())),
+            Err(why) => Turn::Known(Answer::unasked(Err(why.clone()), why)),
+        }
+    }
+
+    /// The parameters of a question; `None` where a required one is empty.
+    fn filled(&mut self, asked: &Asked) -> Result<Option<Vec<Value>>, String> {
+        let renderer = &self.rules.renderer;
+        if asked.parameters.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let own = (!asked.inputs.is_empty()).then(|| {
+            let mut values = self.values.clone();
+            asked.inputs.iter().for_each(|input| self.add(&mut values, *input));
+            Context::from(values)
+        });
+        let context = match &own {
+            Some(own) => own,
+            None => self.context.get_or_insert_with(|| Context::from(self.values.clone())),
+        };
+        asked.parameters.iter().map(|parameter| parameter.fill(renderer, context)).collect()
+    }
+
+    fn begin(&mut self, position: usize, question: Question) {
+        let rules = self.rules;
+        let Some(Origin::Asked(asked)) = rules.sources.get(position).map(|source| &source.origin) else { return };
+        let begun = Instant::now();
+        let until = asked.timeout.map_or(self.deadline, |timeout| self.deadline.min(begun + timeout));
+        self.pending.push(Box::pin(async move {
+            let said = asked.asker.ask(&asked.source, &question, until).await;
+            let answer = Answer {
+                said: said.said.map_err(|failure| failure.why),
+                took: Some(begun.elapsed()),
+                how: Some(said.how),
+                unasked: None,
+            };
+            (position, answer)
+        }));
     }
 
     fn put(&mut self, position: usize, answer: Answer) {
@@ -84,46 +210,31 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Waits for one source; `None` where it was not asked.
-    async fn wait(&mut self, position: usize, rules: &RuleSet) -> Option<&Answer> {
-        let members: Vec<usize> = rules.members(position).collect();
-        if members.is_empty() {
-            return self.wait_asked(position).await;
-        }
-        let mut first = Answer { said: Ok(Records::default()), took: None };
-        for member in members {
-            let Some(answer) = self.wait_asked(member).await else { continue };
-            let took = first.took.max(answer.took);
-            // Where one failed and no other has a record, nobody can say that there is none.
-            if answer.count().is_none_or(|count| count > 0) {
-                first = answer.clone();
-            }
-            first.took = took;
-            if first.count().is_some_and(|count| count > 0) {
-                break;
-            }
-        }
-        self.put(position, first);
-        self.done.get(position)?.as_ref()
+    /// Waits for the next answer; `false` where none is to come.
+    async fn next(&mut self) -> bool {
+        let Some((position, answer)) = self.pending.next().await else { return false };
+        self.put(position, answer);
+        self.go_on();
+        true
     }
 
-    async fn wait_asked(&mut self, position: usize) -> Option<&Answer> {
+    /// Waits for one source; `None` where it was not asked.
+    async fn wait(&mut self, position: usize) -> Option<&Answer> {
         while self.done.get(position).is_some_and(Option::is_none) {
-            match self.pending.next().await {
-                Some((answered, answer)) => self.put(answered, answer),
-                None => break,
+            if !self.next().await {
+                break;
             }
         }
         self.done.get(position)?.as_ref()
     }
 
     /// The needs of a rule with their answers, up to the first that does not hold.
-    pub(super) async fn needs(&mut self, rule: &Rule, rules: &RuleSet) -> Vec<NeedStep> {
+    pub(super) async fn needs(&mut self, rule: &Rule) -> Vec<NeedStep> {
         let mut steps = Vec::with_capacity(rule.needs.len());
         for (position, need) in &rule.needs {
-            let count = self.wait(*position, rules).await.and_then(Answer::count);
+            let count = self.wait(*position).await.and_then(Answer::count);
             let holds = need.holds(count);
-            let source = rules.sources.get(*position).map(|source| source.name.to_string()).unwrap_or_default();
+            let source = self.rules.sources.get(*position).map(|source| source.name.to_string()).unwrap_or_default();
             steps.push(NeedStep { source, needed: need.as_str(), found: outcome(count), holds });
             if !holds {
                 break;
@@ -132,45 +243,51 @@ impl<'a> Answers<'a> {
         steps
     }
 
-    /// Adds what sources said to the values of a template: the first record's fields, `count` and `all`.
-    pub(super) async fn add_to(&mut self, values: &mut Value, sources: &[usize], rules: &RuleSet) {
+    /// The values of a template: those of the call, and what these sources said. Can be had once.
+    pub(super) async fn values(&mut self, sources: &[usize]) -> Value {
         for position in sources {
-            let Some(source) = rules.sources.get(*position) else { continue };
-            let said = self.wait(*position, rules).await.and_then(|answer| answer.said.as_ref().ok());
-            let mut fields = Map::new();
-            // Of a source that failed nothing is known: a count of 0 would claim that it knows of nothing.
-            if let Some(Records { records, .. }) = said {
-                fields = records.first().cloned().unwrap_or_default();
-                fields.insert("count".to_owned(), Value::from(records.len()));
-                fields.insert("all".to_owned(), records.iter().cloned().map(Value::Object).collect());
-            }
-            if let Some(values) = values.as_object_mut() {
-                values.insert(source.name.to_string(), Value::Object(fields));
-            }
+            self.wait(*position).await;
+        }
+        let mut values = std::mem::take(&mut self.values);
+        sources.iter().for_each(|position| self.add(&mut values, *position));
+        values
+    }
+
+    /// Adds what a source said: the first record's fields, `count` and `all`.
+    fn add(&self, values: &mut Value, position: usize) {
+        let Some(source) = self.rules.sources.get(position) else { return };
+        let said = self.done.get(position).and_then(Option::as_ref).and_then(|answer| answer.said.as_ref().ok());
+        let mut fields = Map::new();
+        // Of a source that failed nothing is known: a count of 0 would claim that it knows of nothing.
+        if let Some(records) = said {
+            let records = &records.records;
+            fields = records.first().cloned().unwrap_or_default();
+            fields.insert("count".to_owned(), Value::from(records.len()));
+            fields.insert("all".to_owned(), records.iter().cloned().map(Value::Object).collect());
+        }
+        if let Some(values) = values.as_object_mut() {
+            values.insert(source.name.to_string(), Value::Object(fields));
         }
     }
 
     /// Waits for every source that was asked.
     pub(super) async fn wait_for_all(&mut self) {
-        while let Some((position, answer)) = self.pending.next().await {
-            self.put(position, answer);
-        }
+        while self.next().await {}
     }
 
     /// What every source said that the decision waited for, in the order of the rule set.
-    pub(super) fn steps(&self, rules: &RuleSet) -> Vec<SourceStep> {
-        let answered = rules.sources.iter().zip(&self.done);
+    pub(super) fn steps(&self) -> Vec<SourceStep> {
+        let answered = self.rules.sources.iter().zip(&self.done);
         answered.filter_map(|(source, answer)| Some(SourceStep::of(source, answer.as_ref()?))).collect()
     }
 }
 
 /// The sources that rules mention, by position.
-pub(super) fn mentioned(rules: &RuleSet, matched: &[&Rule]) -> BTreeSet<usize> {
-    let of_rule = |rule: &&Rule| {
+pub(super) fn mentioned<'a>(matched: &'a [&'a Rule]) -> impl Iterator<Item = usize> + 'a {
+    matched.iter().flat_map(|rule| {
         let needed = rule.needs.iter().map(|(source, _)| *source);
-        needed.chain(rule.card_sources.iter().copied()).collect::<Vec<_>>()
-    };
-    matched.iter().flat_map(of_rule).flat_map(|source| rules.members(source).chain([source])).collect()
+        needed.chain(rule.card_sources.iter().copied())
+    })
 }
 
 /// The outcome of a source in the words of `needs`.
@@ -181,12 +298,4 @@ pub(super) fn outcome(count: Option<usize>) -> &'static str {
         Some(1) => "one",
         Some(_) => "many",
     }
-}
-
-fn fill(source: &Asked, renderer: &Renderer, values: &Value) -> Result<Vec<String>, String> {
-    if source.parameters.is_empty() {
-        return Ok(Vec::new());
-    }
-    let context = Context::from(values.clone());
-    source.parameters.iter().map(|parameter| parameter.fill(renderer, &context)).collect()
 }

@@ -15,6 +15,7 @@ use crate::card::RowStep;
 use crate::condition::{Facts, Step};
 use crate::event::Call;
 use crate::rules::{NamedSource, RuleSet};
+use crate::source::How;
 
 /// What happened on the way to a decision.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -70,6 +71,12 @@ pub struct SourceStep {
     /// How long it took; absent where it was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub milliseconds: Option<f64>,
+    /// Where the answer comes from, unless the source was simply asked: `cache`, `stale`, `shared`, `late`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub how: Option<Cow<'static, str>>,
+    /// Why it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unasked: Option<String>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -88,6 +95,8 @@ impl SourceStep {
             count: answer.count().unwrap_or_default(),
             dropped: answer.said.as_ref().map(|records| records.dropped).unwrap_or_default(),
             milliseconds: answer.took.map(|took| (took.as_secs_f64() * 1e6).round() / 1e3),
+            how: answer.how.filter(|how| *how != How::Asked).map(|how| how.as_str().into()),
+            unasked: answer.unasked.clone(),
             why: answer.said.as_ref().err().cloned(),
         }
     }
@@ -98,9 +107,10 @@ impl std::fmt::Display for SourceStep {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{} {}", self.source, self.found)?;
         match self.milliseconds {
-            Some(milliseconds) => write!(formatter, " {milliseconds:.1} ms"),
-            None => formatter.write_str(" not asked"),
+            Some(milliseconds) => write!(formatter, " {milliseconds:.1} ms")?,
+            None => formatter.write_str(" not asked")?,
         }
+        self.how.iter().try_for_each(|how| write!(formatter, " ({how})"))
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn described(call: &Call, defaults: &Defaults) -> Value {
             "callee_id": call.callee.as_ref().and_then(|callee| callee.id),
             "user_id": call.user_id,
         },
-        "customer": number(&call.customer, json!({})),
+        "customer": number(&call.customer, json!({ "variants": call.customer.variants(defaults.region) })),
         "line": number(&call.line.number, json!({ "id": call.line.id })),
     })
 }
@@ -58,7 +58,7 @@ fn local(call: &Call, defaults: &Defaults) -> String {
 mod tests {
     use super::*;
     use crate::event::Event;
-    use crate::rules::{CALL_FIELDS, NUMBER_FIELDS};
+    use crate::rules::{CALL_FIELDS, NUMBER_FIELDS, VARIANTS};
 
     #[test]
     fn check_knows_the_fields_that_templates_are_given() {
@@ -79,7 +79,7 @@ mod tests {
             fields
         };
         assert_eq!(fields("call"), CALL_FIELDS);
-        assert_eq!(fields("customer"), NUMBER_FIELDS);
+        assert_eq!(fields("customer"), [NUMBER_FIELDS.as_slice(), &[VARIANTS]].concat());
         assert_eq!(fields("line").into_iter().filter(|field| *field != "id").collect::<Vec<_>>(), NUMBER_FIELDS);
     }
 }

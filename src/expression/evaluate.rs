@@ -98,6 +98,19 @@ impl<'a> Val<'a> {
         }
     }
 
+    pub(super) fn into_json(self) -> Value {
+        match self {
+            Val::Null => Value::Null,
+            Val::Truth(truth) => Value::Bool(truth),
+            Val::Whole(number) => Value::from(number),
+            Val::Fraction(number) => Value::from(number),
+            Val::Text(text) => Value::String(text.into_owned()),
+            Val::Array(items) => Value::Array(items.to_vec()),
+            Val::List(items) => items.iter().cloned().map(Val::into_json).collect(),
+            Val::Record(fields) => Value::Object(fields.clone()),
+        }
+    }
+
     fn field(&self, name: &str) -> Val<'a> {
         match self {
             Val::Record(fields) => fields.get(name).map_or(Val::Null, Val::of),

@@ -28,7 +28,6 @@ use super::{Environment, NamedSource, Origin, RuleSet, lint, schema};
 use crate::card::{CardTemplate, Locale, Names, Renderer};
 use crate::condition::{Lists, Schedules, Vocabulary};
 use crate::problem::{Code, Fault, Place, Problem};
-use crate::source::Source;
 
 /// Names that every template knows.
 const CALL_NAMES: [&str; 5] = ["call", "customer", "event", "line", "now"];
@@ -39,6 +38,9 @@ pub const CALL_FIELDS: [&str; 8] =
 
 /// Fields of `customer`, and of `line` beside its `id`.
 pub const NUMBER_FIELDS: [&str; 6] = ["country", "e164", "international", "kind", "national", "number"];
+
+/// What `customer` has besides: the ways in which its number may be written somewhere else.
+pub const VARIANTS: &str = "variants";
 
 /// What the rules of a set were compiled with, for compiling some of them again.
 #[derive(Debug)]
@@ -75,7 +77,7 @@ pub(super) fn compile(
     let lists = compiler.lists(defaults.region);
     let schedules = compiler.schedules(defaults.region);
     let names: Vec<Arc<str>> = compiler.entries("sources").iter().map(|entry| Arc::from(entry.name)).collect();
-    let sources = compiler.sources(&defaults, &names);
+    let sources = compiler.sources(&defaults, &names, &renderer);
     let known = settings::with_texts(known_names(&sources, &names), &texts);
     let cards = compiler.cards(&known);
     let rules = compiler.rules(&Known {
@@ -109,8 +111,8 @@ pub(super) fn compile(
 fn call_names() -> Names {
     Names::default()
         .closed("call", CALL_FIELDS)
-        .closed("customer", NUMBER_FIELDS)
-        .all_texts("customer")
+        .closed("customer", NUMBER_FIELDS.into_iter().chain([VARIANTS]))
+        .all_texts("customer", &[VARIANTS])
         .closed("line", NUMBER_FIELDS.into_iter().chain(["id"]))
         .closed("now", [])
         .open("event")
@@ -121,7 +123,7 @@ fn known_names(sources: &[NamedSource], all: &[Arc<str>]) -> Names {
     all.iter().fold(call_names(), |names, name| match columns(sources, all, name) {
         Some(columns) => {
             let names = names.closed(name, columns.into_iter().chain(["count", "all"]));
-            if has_only_texts(sources, all, name) { names.all_texts(name) } else { names }
+            if has_only_texts(sources, all, name) { names.all_texts(name, &["count", "all"]) } else { names }
         }
         None => names.open(name),
     })
@@ -131,7 +133,7 @@ fn known_names(sources: &[NamedSource], all: &[Arc<str>]) -> Names {
 fn has_only_texts(sources: &[NamedSource], all: &[Arc<str>], name: &str) -> bool {
     let source = sources.iter().find(|source| *source.name == *name);
     source.is_some_and(|source| match &source.origin {
-        Origin::Asked(asked) => matches!(asked.source, Source::Csv(_)),
+        Origin::Asked(asked) => asked.source.has_only_texts(),
         Origin::First(members) => {
             members.iter().all(|member| all.get(*member).is_some_and(|name| has_only_texts(sources, all, name)))
         }

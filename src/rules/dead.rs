@@ -149,7 +149,7 @@ fn never_asked(documents: &[Document], rule_set: &RuleSet, prover: &Prover<'_>, 
     let mut asked = mentioned.clone();
     for (rule, _) in rule_set.rules.iter().zip(decides).filter(|(_, decides)| **decides) {
         let of_rule = rule.needs.iter().map(|(source, _)| *source).chain(rule.card_sources.iter().copied());
-        let of_rule: Vec<usize> = of_rule.flat_map(|source| rule_set.members(source).chain([source])).collect();
+        let of_rule = rule_set.with_inputs(of_rule);
         let asks = of_rule.iter().any(|source| asked.get(*source) == Some(&false)) && asks(rule);
         for source in of_rule {
             mentioned.get_mut(source).into_iter().for_each(|mentioned| *mentioned = true);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::compile::entries;
 use super::yaml::{Document, Node};
-use super::{NamedSource, Origin, Rule};
+use super::{NamedSource, Rule, with_inputs};
 use crate::condition::{Bound, DIRECTION, Space, direction_ordinal};
 use crate::event::Direction;
 use crate::problem::{Code, Problem, did_you_mean, nearest};
@@ -19,17 +19,13 @@ pub(super) fn unused(documents: &[Document], rules: &[Rule], sources: &[NamedSou
     if problems.iter().any(Problem::is_error) {
         return;
     }
-    let asked = rules
+    let mentioned = rules
         .iter()
-        .flat_map(|rule| rule.needs.iter().map(|(source, _)| *source).chain(rule.card_sources.iter().copied()))
-        .collect::<BTreeSet<usize>>()
+        .flat_map(|rule| rule.needs.iter().map(|(source, _)| *source).chain(rule.card_sources.iter().copied()));
+    let asked: BTreeSet<&str> = with_inputs(sources, mentioned)
         .into_iter()
-        .flat_map(|source| match sources.get(source).map(|source| &source.origin) {
-            Some(Origin::First(members)) => [&[source], members.as_slice()].concat(),
-            _ => vec![source],
-        })
         .filter_map(|source| Some(sources.get(source)?.name.as_ref()))
-        .collect::<BTreeSet<&str>>();
+        .collect();
     let (mut shown, mut listed, mut scheduled) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for rule in documents.iter().filter_map(|document| document.root.child("rules")).flat_map(Node::items) {
         shown.extend(rule.child("card").and_then(Node::text));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Compiled, Reach, Record, Records, Source};
+use super::{Kind, Made, Reach, Record, Records};
 use crate::event::CustomerNumber;
 use crate::problem::{Code, Fault};
 
@@ -31,7 +31,7 @@ struct Table {
     by_number: HashMap<Box<str>, Vec<usize>>,
 }
 
-pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Compiled, Vec<Fault>> {
+pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Made, Vec<Fault>> {
     let path = definition.get("file").and_then(Value::as_str).unwrap_or_default();
     let sheet = Sheet::read(path, reach).map_err(|fault| vec![fault.under("/file")])?;
     let number_columns = number_columns(definition, &sheet)?;
@@ -51,7 +51,7 @@ pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Compiled,
         }
     }
     let faults = sheet::rows_without_number(path, &unfindable).map(|fault| fault.under("/file")).into_iter().collect();
-    Ok(Compiled { source: Source::Csv(Csv { table: Arc::new(table) }), parameters: Vec::new(), faults })
+    Ok(Made { kind: Kind::Csv(Csv { table: Arc::new(table) }), parameters: Vec::new(), faults })
 }
 
 /// The positions of the columns that hold numbers.

@@ -11,8 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::{Compiled, Parameter, Question, Reach, Records, Source, guard};
-use crate::event::CustomerNumber;
+use super::{Again, Failure, Form, Kind, Made, Parameter, Question, Reach, Records, guard, owner};
 use crate::problem::{Code, Fault, SECRET_HELP};
 
 /// Bytes of an answer after inflating; a contact is a few hundred.
@@ -48,7 +47,7 @@ enum Auth {
     Basic { user: String, password: SecretString },
 }
 
-pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Compiled, Vec<Fault>> {
+pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Made, Vec<Fault>> {
     let mut builder = Builder { reach, parameters: Vec::new(), faults: Vec::new() };
     let private = definition.get("private").and_then(Value::as_bool).unwrap_or_default();
     let (origin, path) = builder.url(definition, private);
@@ -70,7 +69,7 @@ pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Compiled,
             .collect(),
     };
     if builder.faults.is_empty() {
-        Ok(Compiled { source: Source::Http(Box::new(http)), parameters: builder.parameters, faults: Vec::new() })
+        Ok(Made { kind: Kind::Http(Box::new(http)), parameters: builder.parameters, faults: Vec::new() })
     } else {
         Err(builder.faults)
     }
@@ -129,7 +128,7 @@ impl Builder<'_> {
                 "if the source is meant to be there, add `private: true`",
             );
         }
-        (origin, self.text(rest.to_owned(), "/url", true))
+        (origin, self.text(rest.to_owned(), "/url", Form::Encoded, true))
     }
 
     #[expect(clippy::expect_used, reason = "the constant is a URL")]
@@ -138,11 +137,11 @@ impl Builder<'_> {
     }
 
     /// A text that has been expanded: a parameter where it has a `{{…}}`.
-    fn text(&mut self, text: String, pointer: &str, encoded: bool) -> Text {
+    fn text(&mut self, text: String, pointer: &str, form: Form, required: bool) -> Text {
         if !text.contains("{{") {
             return Text::Literal(SecretString::from(text));
         }
-        self.parameters.push(Parameter { pointer: pointer.to_owned(), text, encoded });
+        self.parameters.push(Parameter { pointer: pointer.to_owned(), text, form, required });
         Text::Parameter(self.parameters.len() - 1)
     }
 
@@ -153,7 +152,7 @@ impl Builder<'_> {
                 let pointer = format!("/{key}/{}", name.replace('~', "~0").replace('/', "~1"));
                 let written = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 let text = self.expand(&written, &pointer, "unset");
-                (name.clone(), self.text(text, &pointer, false))
+                (name.clone(), self.text(text, &pointer, Form::Text, key == "query"))
             })
             .collect()
     }
@@ -208,11 +207,16 @@ impl Builder<'_> {
 }
 
 impl Http {
-    pub(super) async fn ask(&self, question: Question<'_>) -> Result<Records, String> {
-        let url = self.filled_url(question.parameters)?;
+    /// Whether the definition says where a record has its numbers.
+    pub(super) fn checks_numbers(&self) -> bool {
+        !self.numbers.is_empty()
+    }
+
+    pub(super) async fn ask(&self, question: &Question) -> Result<Records, Failure> {
+        let url = self.filled_url(&question.parameters)?;
         let query: Vec<(&str, &str)> =
-            self.query.iter().map(|(name, text)| (name.as_str(), text.filled(question.parameters))).collect();
-        let mut request = self.client.get(url).headers(self.filled_headers(question.parameters)?).query(&query);
+            self.query.iter().map(|(name, text)| (name.as_str(), text.filled(&question.parameters))).collect();
+        let mut request = self.client.get(url).headers(self.filled_headers(&question.parameters)?).query(&query);
         match &self.auth {
             Some(Auth::Bearer(token)) => request = request.bearer_auth(token.expose_secret()),
             Some(Auth::Basic { user, password }) => request = request.basic_auth(user, Some(password.expose_secret())),
@@ -224,32 +228,34 @@ impl Http {
             return Ok(Records::default());
         }
         if !status.is_success() {
-            return Err(format!("it answered with status {}", status.as_u16()));
+            let again = if status.is_server_error() { Again::Soon } else { Again::No };
+            return Err(Failure { why: format!("it answered with status {}", status.as_u16()), again });
         }
         let answer: Value =
-            serde_json::from_slice(&body(response).await?).map_err(|_| "its answer is not JSON".to_owned())?;
-        Ok(self.records(&answer, question.customer, question.region))
+            serde_json::from_slice(&body(response).await?).map_err(|_| Failure::lasting("its answer is not JSON"))?;
+        Ok(self.records(&answer, question))
     }
 
     /// The origin with the filled path. A filled segment that climbs is refused: servers resolve it.
-    fn filled_url(&self, parameters: &[String]) -> Result<Url, String> {
+    fn filled_url(&self, parameters: &[Value]) -> Result<Url, Failure> {
         let path = self.path.filled(parameters);
         let path_only = path.split('?').next().unwrap_or_default().to_ascii_lowercase().replace("%2e", ".");
         if path_only.split('/').any(|segment| matches!(segment, "." | "..")) {
-            return Err("a filled path segment is `..`".to_owned());
+            return Err(Failure::lasting("a filled path segment is `..`"));
         }
         let url = self.origin.join(if path.is_empty() { "/" } else { path });
         url.ok()
             .filter(|url| url.origin() == self.origin.origin())
-            .ok_or_else(|| "the filled URL can't be read".to_owned())
+            .ok_or_else(|| Failure::lasting("the filled URL can't be read"))
     }
 
-    fn filled_headers(&self, parameters: &[String]) -> Result<HeaderMap, String> {
+    fn filled_headers(&self, parameters: &[Value]) -> Result<HeaderMap, Failure> {
         let mut headers = HeaderMap::with_capacity(self.headers.len() + 1);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         for (name, text) in &self.headers {
-            let mut value = HeaderValue::from_str(text.filled(parameters))
-                .map_err(|_| format!("the filled header `{name}` has characters that headers can't have"))?;
+            let mut value = HeaderValue::from_str(text.filled(parameters)).map_err(|_| {
+                Failure::lasting(format!("the filled header `{name}` has characters that headers can't have"))
+            })?;
             value.set_sensitive(true);
             headers.insert(name.clone(), value);
         }
@@ -257,7 +263,7 @@ impl Http {
     }
 
     /// The records of an answer that are this customer's.
-    fn records(&self, answer: &Value, customer: &CustomerNumber, region: crate::event::Region) -> Records {
+    fn records(&self, answer: &Value, question: &Question) -> Records {
         let found: Vec<&Value> = match (&self.records, answer) {
             (Some(path), _) => path.query(answer).all(),
             (None, Value::Array(items)) => items.iter().collect(),
@@ -266,7 +272,8 @@ impl Http {
         let mut records = Records::default();
         for record in found {
             let Some(fields) = record.as_object() else { continue };
-            if self.numbers.is_empty() || self.is_of(record, customer, region) {
+            let numbers = self.numbers.iter().flat_map(|path| path.query(record).all());
+            if self.numbers.is_empty() || owner::is_of(numbers, question) {
                 records.records.push(fields.clone());
             } else {
                 records.dropped += 1;
@@ -274,35 +281,22 @@ impl Http {
         }
         records
     }
-
-    fn is_of(&self, record: &Value, customer: &CustomerNumber, region: crate::event::Region) -> bool {
-        let numbers = self.numbers.iter().flat_map(|path| path.query(record).all());
-        let mut texts = numbers.filter_map(|number| match number {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        });
-        texts.any(|text| {
-            let number = CustomerNumber::parse(Some(&text), region);
-            number.e164().is_some() && number.e164() == customer.e164()
-        })
-    }
 }
 
 impl Text {
-    fn filled<'a>(&'a self, parameters: &'a [String]) -> &'a str {
+    fn filled<'a>(&'a self, parameters: &'a [Value]) -> &'a str {
         match self {
             Text::Literal(text) => text.expose_secret(),
-            Text::Parameter(position) => parameters.get(*position).map(String::as_str).unwrap_or_default(),
+            Text::Parameter(position) => parameters.get(*position).and_then(Value::as_str).unwrap_or_default(),
         }
     }
 }
 
-async fn body(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
+async fn body(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| describe(&error))? {
         if body.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(format!("its answer has more than {BODY_BYTES_MAX} bytes"));
+            return Err(Failure::lasting(format!("its answer has more than {BODY_BYTES_MAX} bytes")));
         }
         body.extend_from_slice(&chunk);
     }
@@ -310,14 +304,14 @@ async fn body(mut response: reqwest::Response) -> Result<Vec<u8>, String> {
 }
 
 /// Why a request failed, without its URL: that may hold the customer's number.
-fn describe(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        "it did not answer in time".to_owned()
+fn describe(error: &reqwest::Error) -> Failure {
+    Failure::passing(if error.is_timeout() {
+        "it did not answer in time"
     } else if error.is_connect() {
-        "it can't be connected to".to_owned()
+        "it can't be connected to"
     } else if error.is_decode() || error.is_body() {
-        "its answer broke off".to_owned()
+        "its answer broke off"
     } else {
-        "the request failed".to_owned()
-    }
+        "the request failed"
+    })
 }

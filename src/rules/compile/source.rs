@@ -1,37 +1,106 @@
 //! Sources: where each is asked, or which others it is made of.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{CALL_NAMES, Compiler, Entry, call_names, duration, written};
-use crate::card::{Flavour, Template, is_helper};
+use super::{CALL_NAMES, Compiler, Entry, duration, known_names, written};
+use crate::card::{Flavour, Names, Renderer, Template, is_helper};
 use crate::event::Region;
+use crate::expression::Expression;
 use crate::problem::{Code, Fault, did_you_mean, nearest};
 use crate::rules::yaml::Node;
-use crate::rules::{Asked, Defaults, NamedSource, Origin};
-use crate::source::{Reach, Source};
+use crate::rules::{Asked, Defaults, Filling, NamedSource, Origin, With};
+use crate::source::{Form, Parameter, Reach, Source};
 
-impl Compiler<'_> {
+/// What a source's parameters are, before it is known what they may mention.
+type Unfilled<'a> = (Entry<'a>, Vec<Parameter>);
+
+impl<'a> Compiler<'a> {
     /// The sources; one that can't be compiled is left out, which no rule set with an error shows. `names` are those of
     /// all sources, in the order in which rules count them.
-    pub(super) fn sources(&mut self, defaults: &Defaults, names: &[Arc<str>]) -> Vec<NamedSource> {
+    pub(super) fn sources(&mut self, defaults: &Defaults, names: &[Arc<str>], renderer: &Renderer) -> Vec<NamedSource> {
         let reserved =
             |name: &str| CALL_NAMES.contains(&name) || is_helper(name) || matches!(name, "this" | "as" | "else");
         let mut sources = Vec::new();
+        let mut unfilled: Vec<Unfilled<'a>> = Vec::new();
         for entry in self.usable("sources", reserved) {
             let mut faults = Vec::new();
-            let origin = match entry.node.child("first") {
-                Some(members) => self.first(&entry, members, names, &mut faults).map(Origin::First),
-                None => self.asked(&entry, defaults, &mut faults).map(Origin::Asked),
+            let made = match entry.node.child("first") {
+                Some(members) => {
+                    let members = self.first(&entry, members, names, &mut faults);
+                    members.map(|members| (Origin::First(members), Vec::new()))
+                }
+                None => self
+                    .asked(&entry, defaults, &mut faults)
+                    .map(|(asked, parameters)| (Origin::Asked(asked), parameters)),
             };
-            sources.extend(origin.map(|origin| NamedSource {
-                name: entry.name.into(),
-                place: entry.place.clone(),
-                origin,
-            }));
+            self.faults(entry.document, entry.node, faults);
+            if let Some((origin, parameters)) = made {
+                sources.push(NamedSource { name: entry.name.into(), place: entry.place.clone(), origin });
+                unfilled.push((entry, parameters));
+            }
+        }
+        self.fill(&mut sources, unfilled, names, renderer);
+        self.circles(&sources, names);
+        sources
+    }
+
+    /// Compiles what is filled in for each question: it may mention the call and other sources.
+    fn fill(
+        &mut self,
+        sources: &mut [NamedSource],
+        unfilled: Vec<Unfilled<'a>>,
+        all: &[Arc<str>],
+        renderer: &Renderer,
+    ) {
+        let known = known_names(sources, all);
+        for (source, (entry, parameters)) in sources.iter_mut().zip(unfilled) {
+            let Origin::Asked(asked) = &mut source.origin else { continue };
+            let mut faults = Vec::new();
+            let mut mentions = BTreeSet::new();
+            for parameter in parameters {
+                match with(&parameter, &known) {
+                    Ok(with) => {
+                        mentions.extend(with.mentions().iter().cloned());
+                        asked.parameters.push(Filling::new(with, parameter.required, renderer));
+                    }
+                    Err(found) => faults.extend(found.into_iter().map(|fault| fault.under(&parameter.pointer))),
+                }
+            }
+            asked.inputs =
+                all.iter().enumerate().filter(|(_, name)| mentions.contains(&***name)).map(|(at, _)| at).collect();
+            if !asked.source.checks_numbers() && asked.inputs.is_empty() {
+                let message =
+                    "nothing checks whose records these are: a service that finds too much shows the wrong person";
+                let help = "name the fields that hold a record's numbers under `numbers`";
+                faults.push(Fault::new(Code::Unchecked, format!("/{}", asked.source.kind()), message).help(help));
+            }
             self.faults(entry.document, entry.node, faults);
         }
-        sources
+    }
+
+    /// Tells each circle of sources that wait for one another once, at the first of them.
+    fn circles(&mut self, sources: &[NamedSource], all: &[Arc<str>]) {
+        let inputs = |name: &str| {
+            let source = sources.iter().find(|source| *source.name == *name);
+            let inputs = source.map(|source| source.origin.inputs()).unwrap_or_default();
+            inputs.iter().filter_map(|input| Some(all.get(*input)?.as_ref())).collect::<Vec<&str>>()
+        };
+        let mut told: BTreeSet<&str> = BTreeSet::new();
+        for source in sources {
+            if told.contains(&*source.name) {
+                continue;
+            }
+            if let Some(circle) = circle(&source.name, &inputs) {
+                let path = circle.iter().chain(circle.first()).map(|name| format!("`{name}`")).collect::<Vec<_>>();
+                let message = format!("these sources wait for each other: {}", path.join(" → "));
+                let help = Some("let one of them be asked without the other's answer".to_owned());
+                told.extend(circle);
+                self.problem(Code::Circle, source.place.clone(), message, help);
+            }
+        }
     }
 
     /// A source that is made of others: their positions.
@@ -43,14 +112,13 @@ impl Compiler<'_> {
         faults: &mut Vec<Fault>,
     ) -> Option<Vec<usize>> {
         let before = faults.len();
-        for key in ["csv", "http", "timeout"] {
-            if entry.node.key(key).is_some() {
-                let message = format!("a source with `first` has no `{key}`");
-                faults.push(
-                    Fault::new(Code::Source, format!("/{key}"), message)
-                        .help("it stands in the sources that `first` names"),
-                );
-            }
+        for (key, _) in entry.node.entries().filter(|(key, _)| key.name != "first") {
+            let key = &key.name;
+            let message = format!("a source with `first` has no `{key}`");
+            faults.push(
+                Fault::new(Code::Source, format!("/{key}"), message)
+                    .help("it stands in the sources that `first` names"),
+            );
         }
         let is_first = |name: &str| {
             self.entries("sources").iter().any(|entry| entry.name == name && entry.node.child("first").is_some())
@@ -83,13 +151,18 @@ impl Compiler<'_> {
         expand: &'r dyn Fn(&str, &str) -> Result<String, String>,
     ) -> Reach<'r> {
         let directory = Path::new(&entry.document.file.path).parent().unwrap_or(Path::new("."));
-        Reach { root: self.root, directory, expand, network: self.environment.network, region }
+        let answer_within = Duration::from_secs(10);
+        Reach { root: self.root, directory, expand, network: self.environment.network, region, answer_within }
     }
 
-    /// A source that is asked itself.
-    fn asked(&self, entry: &Entry<'_>, defaults: &Defaults, faults: &mut Vec<Fault>) -> Option<Asked> {
+    /// A source that is asked itself, and what is to be filled in for each question.
+    fn asked(
+        &self,
+        entry: &Entry<'_>,
+        defaults: &Defaults,
+        faults: &mut Vec<Fault>,
+    ) -> Option<(Asked, Vec<Parameter>)> {
         let expand = |text: &str, unset: &str| self.environment.secrets.expand(text, unset);
-        let reach = self.reach(entry, defaults.region, &expand);
         let timeout = entry.node.child("timeout").and_then(Node::text).and_then(duration);
         if timeout.is_some_and(|timeout| timeout > defaults.decide_within) {
             let message =
@@ -97,17 +170,41 @@ impl Compiler<'_> {
             let fault = Fault::new(Code::Timeout, "/timeout", message);
             faults.push(fault.help("make it shorter than `defaults.decide_within`"));
         }
+        let reach = Reach {
+            answer_within: timeout.unwrap_or(defaults.decide_within),
+            ..self.reach(entry, defaults.region, &expand)
+        };
         let compiled = Source::compile(&entry.node.to_json(), &reach).map_err(|found| faults.extend(found)).ok()?;
         faults.extend(compiled.faults);
-        let names = call_names();
-        let mut parameters = Vec::new();
-        for parameter in compiled.parameters {
-            let flavour = if parameter.encoded { Flavour::Encoded } else { Flavour::Plain };
-            match Template::compile(&parameter.text, flavour, &names) {
-                Ok(template) => parameters.push(template),
-                Err(found) => faults.extend(found.into_iter().map(|fault| fault.under(&parameter.pointer))),
+        let source = Arc::new(compiled.source);
+        let asked = Asked { source, asker: Arc::default(), parameters: Vec::new(), inputs: Vec::new(), timeout };
+        Some((asked, compiled.parameters))
+    }
+}
+
+/// What a parameter is filled with.
+fn with(parameter: &Parameter, names: &Names) -> Result<With, Vec<Fault>> {
+    let template = |flavour| Template::compile(&parameter.text, flavour, names).map(With::Template);
+    match parameter.form {
+        Form::Text => template(Flavour::Plain),
+        Form::Encoded => template(Flavour::Encoded),
+        Form::Expression => Expression::compile(&parameter.text, names).map(With::Expression),
+    }
+}
+
+/// The shortest way from a source back to itself.
+fn circle<'n>(name: &'n str, inputs: &dyn Fn(&str) -> Vec<&'n str>) -> Option<Vec<&'n str>> {
+    let mut next = VecDeque::from([vec![name]]);
+    let mut seen = BTreeSet::new();
+    while let Some(path) = next.pop_front() {
+        for input in path.last().map(|last| inputs(last)).unwrap_or_default() {
+            if input == name {
+                return Some(path);
+            }
+            if seen.insert(input) {
+                next.push_back([path.as_slice(), &[input]].concat());
             }
         }
-        Some(Asked { source: compiled.source, parameters, timeout })
     }
+    None
 }
