@@ -90,12 +90,15 @@ pub async fn decide(rules: &RuleSet, call: &Call, deadline: Instant) -> Decision
     Decision { rule: decision.0, revision: rules.revision.clone(), outcome: decision.1, trace }
 }
 
-/// Asks every source about a call, whether or not a rule would; in the order of the rule set.
+/// Asks every source about a call, whether or not a rule would; in the order of the rule set. What is made of others is not
+/// told: they are.
 pub async fn ask_every_source(rules: &RuleSet, call: &Call, deadline: Instant) -> Vec<SourceStep> {
     let values = values::of(call, &rules.defaults);
     let mut answers = Answers::ask(rules, 0..rules.sources.len(), call, values, deadline);
     answers.wait_for_all().await;
-    answers.steps()
+    let mut steps = answers.steps();
+    steps.retain(|step| step.kind != "first");
+    steps
 }
 
 /// The rules whose `when` holds, up to the first one that needs nothing: it decides, whatever the sources say.

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::event::{Call, CustomerNumber};
-use crate::rules::Defaults;
+use crate::rules::{Defaults, VARIANTS};
 
 /// The values of a call, for templates and expressions.
 pub fn of(call: &Call, defaults: &Defaults) -> Value {
@@ -13,11 +13,14 @@ pub fn of(call: &Call, defaults: &Defaults) -> Value {
     if let Some(values) = values.as_object_mut() {
         values.insert("now".to_owned(), Value::from(local(call, defaults)));
         values.insert("event".to_owned(), call.payload.clone());
+        if let Some(customer) = values.get_mut("customer").and_then(Value::as_object_mut) {
+            customer.insert(VARIANTS.to_owned(), call.customer.variants(defaults.region).into());
+        }
     }
     values
 }
 
-/// The same without the raw payload.
+/// The same for people: without the raw payload and the ways of writing a number.
 pub(super) fn described(call: &Call, defaults: &Defaults) -> Value {
     json!({
         "call": {
@@ -30,7 +33,7 @@ pub(super) fn described(call: &Call, defaults: &Defaults) -> Value {
             "callee_id": call.callee.as_ref().and_then(|callee| callee.id),
             "user_id": call.user_id,
         },
-        "customer": number(&call.customer, json!({ "variants": call.customer.variants(defaults.region) })),
+        "customer": number(&call.customer, json!({})),
         "line": number(&call.line.number, json!({ "id": call.line.id })),
     })
 }
@@ -58,7 +61,7 @@ fn local(call: &Call, defaults: &Defaults) -> String {
 mod tests {
     use super::*;
     use crate::event::Event;
-    use crate::rules::{CALL_FIELDS, NUMBER_FIELDS, VARIANTS};
+    use crate::rules::{CALL_FIELDS, NUMBER_FIELDS};
 
     #[test]
     fn check_knows_the_fields_that_templates_are_given() {

@@ -95,7 +95,10 @@ impl<'a> Compiler<'a> {
             }
             if let Some(circle) = circle(&source.name, &inputs) {
                 let path = circle.iter().chain(circle.first()).map(|name| format!("`{name}`")).collect::<Vec<_>>();
-                let message = format!("these sources wait for each other: {}", path.join(" → "));
+                let message = match path.as_slice() {
+                    [own, _] => format!("{own} waits for itself: its parameters mention it"),
+                    _ => format!("these sources wait for each other: {}", path.join(" → ")),
+                };
                 let help = Some("let one of them be asked without the other's answer".to_owned());
                 told.extend(circle);
                 self.problem(Code::Circle, source.place.clone(), message, help);
