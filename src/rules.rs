@@ -296,13 +296,18 @@ impl RuleSet {
                 continue;
             }
             let stub = given.unwrap_or(Stub { answer: Ok(Vec::new()), after: Duration::ZERO });
-            let (stub, asker) = (Arc::new(Source::stub(stub)), Arc::default());
             // It still waits for what its parameters mention, and is not asked where they are empty.
             source.origin = Origin::Asked(match &source.origin {
-                Origin::Asked(asked) => Asked { source: stub, asker, ..asked.clone() },
-                Origin::First(_) => {
-                    Asked { source: stub, asker, parameters: Vec::new(), inputs: Vec::new(), timeout: None }
+                Origin::Asked(asked) => {
+                    Asked { source: Arc::new(asked.source.stubbed(stub)), asker: Arc::default(), ..asked.clone() }
                 }
+                Origin::First(_) => Asked {
+                    source: Arc::new(Source::stub(stub)),
+                    asker: Arc::default(),
+                    parameters: Vec::new(),
+                    inputs: Vec::new(),
+                    timeout: None,
+                },
             });
         }
         rules

@@ -200,12 +200,20 @@ impl Source {
         }
         let order = definition.get("order_by").and_then(Value::as_str).map(Order::by);
         let source = Source { kind: made.kind, order };
+        if let Some(fault) = source.order.as_ref().and_then(|order| order.fault(source.columns()?)) {
+            return Err(vec![fault.under("/order_by")]);
+        }
         Ok(Compiled { source, parameters: made.parameters, faults: under(made.faults, &pointer) })
     }
 
     /// Records given beforehand.
     pub fn stub(stub: Stub) -> Source {
         Source { kind: Kind::Stub(stub), order: None }
+    }
+
+    /// Records given beforehand in its place, in its order.
+    pub fn stubbed(&self, stub: Stub) -> Source {
+        Source { kind: Kind::Stub(stub), order: self.order.clone() }
     }
 
     /// The fields that its records have, where that is known beforehand.

@@ -123,7 +123,8 @@ fn sources(steps: &[SourceStep]) -> Vec<String> {
         .map(|step| {
             let dropped =
                 if step.dropped > 0 { format!(", {} dropped: not this number", step.dropped) } else { String::new() };
-            let why = step.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            let why = step.why.as_ref().or(step.unasked.as_ref());
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
             format!("  {step} ({}, {} records{dropped}){why}", step.kind, step.count)
         })
         .collect()

@@ -163,3 +163,53 @@ async fn of_sources_asked_together_the_first_with_records_counts() {
     let (decision, _) = decided(&rules, &call, given).await;
     assert!(matches!(&decision.outcome, Outcome::Card(card) if card.rows()[0]["text"] == "given 1"));
 }
+
+const CHAIN: &str = "  orders: {http: {url: \"https://shop.example.com/{{caller.id}}/orders\"}}
+  caller: {first: [crm, erp]}
+rules:
+  - {name: ordered, needs: {orders: some}, card: [{type: title, text: \"{{caller.name}} {{orders.count}}\"}]}
+  - {name: nobody-can-tell, needs: {orders: failed}, card: none}
+  - {name: known, needs: {caller: one}, card: [{type: title, text: \"{{caller.name}}\"}]}
+  - {name: rest, card: none}
+";
+
+/// The rule, the time it took, and why the orders were not asked for.
+async fn chained(given: Given) -> (String, Duration, Option<String>) {
+    let (decision, took) = decided(&rules(CHAIN), &call(json!({})), given).await;
+    let orders = decision.trace.sources.iter().find(|step| &*step.source == "orders").unwrap();
+    (rule_of(&decision).to_owned(), took, orders.unasked.clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_mentions_another_is_asked_after_it_and_as_soon_as_it_can_be() {
+    let orders = || says("orders", json!([{"total": 7}]), 300);
+    let jane = json!([{"id": 5, "name": "Jane"}]);
+    // The first of the two has a record: nobody waits for the second.
+    let given = vec![says("crm", jane.clone(), 200), says("erp", json!([]), 60_000), orders()];
+    assert_eq!(chained(given).await, ("ordered".to_owned(), Duration::from_millis(500), None));
+    let given = vec![says("crm", json!([]), 100), says("erp", jane, 400), orders()];
+    assert_eq!(chained(given).await, ("ordered".to_owned(), Duration::from_millis(700), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_whose_input_is_unknown_ambiguous_or_empty_is_not_asked() {
+    let orders = || says("orders", json!([{"total": 7}]), 0);
+    let (one, two) = (json!({"id": 5, "name": "Jane"}), json!({"id": 6, "name": "John"}));
+    for (crm, rule, why) in [
+        (json!([]), "rest", "`caller` has no record"),
+        (json!([one, two]), "rest", "`caller` has 2 records"),
+        (json!([{"name": "No Id"}]), "known", "a parameter is empty"),
+        (json!([{"name": "Empty Id", "id": ""}]), "known", "a parameter is empty"),
+        (Value::Null, "nobody-can-tell", "`caller` failed, on which it depends"),
+    ] {
+        let (decided_by, _, unasked) = chained(vec![says("crm", crm.clone(), 0), orders()]).await;
+        assert_eq!((decided_by.as_str(), unasked.as_deref()), (rule, Some(why)), "{crm}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_waits_for_a_slow_one_does_not_count_either() {
+    let given = vec![says("crm", json!([{"id": 5}]), 899), says("orders", json!([{"total": 7}]), 602)];
+    let (rule, took, unasked) = chained(given).await;
+    assert_eq!((rule.as_str(), took, unasked), ("nobody-can-tell", Duration::from_millis(1500), None));
+}

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::Record;
+use crate::problem::{Code, Fault, did_you_mean};
 
 /// A field to sort by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,16 @@ impl Order {
             Some(field) => Order { field: field.trim_end().to_owned(), descending: true },
             None => Order { field: text.strip_suffix(" asc").unwrap_or(text).trim_end().to_owned(), descending: false },
         }
+    }
+
+    /// What is wrong with it, where the records have just these fields.
+    pub(super) fn fault(&self, columns: &[String]) -> Option<Fault> {
+        if columns.contains(&self.field) {
+            return None;
+        }
+        let mut fault = Fault::new(Code::SourceColumn, "", format!("no record has a field `{}`", self.field));
+        fault.help = did_you_mean(&self.field, columns.iter().map(String::as_str));
+        Some(fault)
     }
 
     /// Sorts; records that are equal in the field keep their order, and those without it come last.
