@@ -6,7 +6,7 @@ use crate::problem::{Code, Problem};
 use crate::rules::yaml::{Document, Node};
 
 /// Keys of accounts and sources whose values are secrets.
-const SECRET_KEYS: [&str; 5] = ["token", "webhook_secret", "bearer", "password", "client_secret"];
+const SECRET_KEYS: [&str; 6] = ["token", "webhook_secret", "bearer", "password", "client_secret", "refresh_token"];
 
 /// Words that the name of a parameter or header with a secret has in it.
 const SECRET_WORDS: [&str; 12] = [
@@ -52,12 +52,20 @@ fn walk<'a>(node: &'a Node, found: &mut Vec<(&'a Node, String)>) {
             Some(text) if matches!(name, "url" | "token_url") => {
                 found.extend(secret_in_query(text).map(|what| (value, what)));
             }
-            Some(text) if name == "database" => {
+            Some(text) if matches!(name, "database" | "proxy") => {
                 found.extend(password_in_url(text).or_else(|| secret_in_query(text)).map(|what| (value, what)));
             }
             Some(_) => {}
+            None if name == "auth" && value.child("header").is_some() => {
+                let secret = value.child("header").and_then(|header| header.child("value"));
+                let secret = secret.filter(|value| value.text().is_some_and(is_literal));
+                found.extend(secret.map(|value| (value, "the secret of `header`".to_owned())));
+            }
             None if matches!(name, "query" | "headers") => {
-                let is_secret = |name: &str, node: &Node| is_secret_name(name) && node.text().is_none_or(is_literal);
+                let is_expression = |node: &Node| node.child("expr").is_some();
+                let is_secret = |name: &str, node: &Node| {
+                    is_secret_name(name) && !is_expression(node) && node.text().is_none_or(is_literal)
+                };
                 let entries = value.entries().filter(|(key, node)| is_secret(&key.name, node));
                 found
                     .extend(entries.map(|(key, node)| (node, format!("what looks like the secret of `{}`", key.name))));
