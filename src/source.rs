@@ -13,8 +13,7 @@ mod owner;
 
 pub use asker::{Asker, How, Said};
 pub use csv::{Csv, Sheet, rows_without_number};
-pub use guard::Network;
-pub use http::Http;
+pub use http::{Http, Network};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -226,7 +225,11 @@ impl Source {
 
     /// Whether all fields of its records are texts.
     pub fn has_only_texts(&self) -> bool {
-        matches!(self.kind, Kind::Csv(_))
+        match &self.kind {
+            Kind::Csv(_) => true,
+            Kind::Http(http) => http.has_only_texts(),
+            Kind::Stub(_) => false,
+        }
     }
 
     /// Whether no record of somebody else can pass: it looks at the numbers of each.

@@ -11,8 +11,11 @@ pub const TOKEN: &str = "crm-token-canary-77b1";
 
 struct State {
     asked: Vec<Request>,
-    reply: Reply,
+    answer: Answer,
 }
+
+/// What is answered to a request, and how many came before it on the same path.
+type Answer = Arc<dyn Fn(&Request, usize) -> Reply + Send + Sync>;
 
 /// The fake CRM.
 pub struct Crm {
@@ -23,12 +26,21 @@ pub struct Crm {
 impl Crm {
     /// A CRM that answers every question so.
     pub fn start(reply: Reply) -> Crm {
-        let state = Arc::new(Mutex::new(State { asked: Vec::new(), reply }));
+        Crm::answering(move |_, _| reply.clone())
+    }
+
+    /// A CRM whose answer depends on the request, and on how many came before it on the same path.
+    pub fn answering(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Crm {
+        let state = Arc::new(Mutex::new(State { asked: Vec::new(), answer: Arc::new(answer) }));
         let shared = Arc::clone(&state);
         let host = Host::start(move |request| {
-            let mut state = shared.lock().unwrap();
-            state.asked.push(request);
-            state.reply.clone()
+            let (answer, before) = {
+                let mut state = shared.lock().unwrap();
+                let before = state.asked.iter().filter(|earlier| earlier.path() == request.path()).count();
+                state.asked.push(request.clone());
+                (Arc::clone(&state.answer), before)
+            };
+            answer(&request, before)
         });
         Crm { host, state }
     }
@@ -40,7 +52,7 @@ impl Crm {
 
     /// From now on every question is answered so.
     pub fn always(&self, reply: Reply) {
-        self.state.lock().unwrap().reply = reply;
+        self.state.lock().unwrap().answer = Arc::new(move |_, _| reply.clone());
     }
 
     pub fn port(&self) -> u16 {
@@ -49,6 +61,16 @@ impl Crm {
 
     pub fn asked(&self) -> Vec<Request> {
         self.state.lock().unwrap().asked.clone()
+    }
+
+    /// What was asked at this path.
+    pub fn asked_at(&self, path: &str) -> Vec<Request> {
+        self.asked().into_iter().filter(|request| request.path() == path).collect()
+    }
+
+    /// How many connections there were.
+    pub fn connections(&self) -> usize {
+        self.host.connections()
     }
 
     /// The `http:` part of a source that asks it; `more` holds further keys, indented by six blanks.

@@ -50,12 +50,31 @@ pub enum Reply {
     Close,
     /// The connection is closed in the middle of the status line.
     HalfAnswer,
+    /// These bytes, whatever they claim to be; then the connection is closed.
+    Raw(Vec<u8>),
+    /// These bytes, one at a time with a pause behind each.
+    Drip(Vec<u8>, Duration),
 }
 
 impl Reply {
     pub fn json(status: u16, body: &serde_json::Value) -> Reply {
         let headers = vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())];
         Reply::Answer { status, headers, body: body.to_string().into_bytes() }
+    }
+
+    /// An answer with one more header.
+    pub fn with(self, name: &str, value: &str) -> Reply {
+        let Reply::Answer { status, mut headers, body } = self else { panic!("{self:?} has no headers") };
+        headers.push((name.to_owned(), value.to_owned()));
+        Reply::Answer { status, headers, body }
+    }
+
+    /// The same answer, compressed.
+    pub fn gzipped(self) -> Reply {
+        let Reply::Answer { status, headers, body } = self else { panic!("{self:?} has no body") };
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(&body).unwrap();
+        Reply::Answer { status, headers, body: encoder.finish().unwrap() }.with("content-encoding", "gzip")
     }
 }
 
@@ -86,6 +105,11 @@ impl Host {
         let handler: Handler = Arc::new(handler);
         let running = Some(Running::start(listener, &handler));
         Host { address, handler, running }
+    }
+
+    /// How many connections there were.
+    pub fn connections(&self) -> usize {
+        self.running.as_ref().map_or(0, |running| running.stop.lock().unwrap().connections.len())
     }
 
     /// From now on connections are refused, and those that are open are closed.
@@ -173,6 +197,20 @@ fn reply(connection: &mut TcpStream, reply_: Reply) -> bool {
         Reply::Close => false,
         Reply::HalfAnswer => {
             let _ = connection.write_all(b"HTTP/1.1 20");
+            false
+        }
+        Reply::Raw(bytes) => {
+            // The client may have had enough before the last byte.
+            let _ = connection.write_all(&bytes);
+            false
+        }
+        Reply::Drip(bytes, pause) => {
+            for byte in bytes {
+                if connection.write_all(&[byte]).is_err() {
+                    break;
+                }
+                std::thread::sleep(pause);
+            }
             false
         }
     }

@@ -30,6 +30,8 @@ mod quiet;
 mod reload;
 mod retries;
 mod sources;
+mod sources_http;
+mod sources_oauth2;
 mod sources_private;
 mod start;
 mod stop;
