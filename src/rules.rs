@@ -34,7 +34,7 @@ pub use compile::{
 pub use file::files;
 pub use format::{Unformatted, format};
 pub use mutate::{Change, MUTANTS_MAX, Mutation, Mutator};
-use origin::with_inputs;
+use origin::{Fingerprint, with_inputs};
 pub use origin::{Asked, Filling, NamedSource, Origin, With};
 pub use proof::{OUTCOMES, Prover, Verdict, dimension as source_dimension, first};
 pub use reload::{Live, Rejected};
@@ -279,6 +279,15 @@ impl RuleSet {
         candidates.filter(|rule| rule.when.holds(facts))
     }
 
+    /// Forgets what is kept of sources' answers about a customer: how many answers, by source.
+    pub fn forget(&self, e164: &str) -> Vec<(Arc<str>, usize)> {
+        let asked = self.sources.iter().filter_map(|source| match &source.origin {
+            Origin::Asked(asked) => Some((Arc::clone(&source.name), asked.asker.forget(e164))),
+            Origin::First(_) => None,
+        });
+        asked.filter(|(_, answers)| *answers > 0).collect()
+    }
+
     /// The same with other rules.
     #[must_use]
     pub fn with_rules(&self, rules: Vec<Rule>) -> RuleSet {
@@ -304,6 +313,7 @@ impl RuleSet {
                 Origin::First(_) => Asked {
                     source: Arc::new(Source::stub(stub)),
                     asker: Arc::default(),
+                    fingerprint: [0; 32],
                     parameters: Vec::new(),
                     inputs: Vec::new(),
                     timeout: None,

@@ -11,7 +11,7 @@ mod http;
 mod order;
 mod owner;
 
-pub use asker::{Asker, How, Said};
+pub use asker::{Asker, Care, Figures, How, Keep, Phase, Said};
 pub use csv::{Csv, Sheet, rows_without_number};
 pub use http::{Http, Network};
 
@@ -91,6 +91,8 @@ pub enum Again {
     After(Duration),
     /// The answer would be the same.
     No,
+    /// Nothing was asked: it is our own doing, and says nothing about the source.
+    Unsent,
 }
 
 /// Records given beforehand.
@@ -170,6 +172,11 @@ impl Failure {
     pub fn passing(why: impl Into<String>) -> Failure {
         Failure { why: why.into(), again: Again::Soon }
     }
+
+    /// A question that could not be put to the source at all.
+    pub fn unsent(why: impl Into<String>) -> Failure {
+        Failure { why: why.into(), again: Again::Unsent }
+    }
 }
 
 impl Source {
@@ -247,6 +254,16 @@ impl Source {
             Kind::Http(_) => "http",
             Kind::Stub(_) => "stub",
         }
+    }
+
+    /// Whether its records are at hand: there is nobody to be asked with care.
+    pub fn is_at_hand(&self) -> bool {
+        matches!(self.kind(), "csv" | "static" | "stub")
+    }
+
+    /// Whether the same question may be put to it twice at the same time without changing anything there.
+    pub fn may_be_hedged(&self) -> bool {
+        matches!(&self.kind, Kind::Http(http) if http.is_get())
     }
 
     /// Asks, once. Must run inside a tokio runtime; dropping the future ends the question.

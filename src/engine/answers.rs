@@ -25,6 +25,10 @@ pub struct Answer {
     pub took: Option<Duration>,
     /// Where the answer comes from; nothing where the source was not asked, or is made of others.
     pub how: Option<How>,
+    /// How often the source was asked for it, one time after the other.
+    pub tries: u8,
+    /// Whether it was asked a second time beside the first.
+    pub hedged: bool,
     /// Why the source was not asked.
     pub unasked: Option<String>,
 }
@@ -35,8 +39,13 @@ impl Answer {
         self.said.as_ref().ok().map(|records| records.records.len())
     }
 
+    /// An answer without records that nobody gave.
+    fn nothing() -> Answer {
+        Answer { said: Ok(Arc::default()), took: None, how: None, tries: 0, hedged: false, unasked: None }
+    }
+
     fn unasked(said: Result<Arc<Records>, String>, why: String) -> Answer {
-        Answer { said, took: None, how: None, unasked: Some(why) }
+        Answer { said, unasked: Some(why), ..Answer::nothing() }
     }
 }
 
@@ -119,13 +128,13 @@ impl<'a> Answers<'a> {
 
     /// The answer of a source that is made of others, as soon as no earlier one can change it.
     fn first_of(&self, members: &[usize]) -> Option<Answer> {
-        let mut first = Answer { said: Ok(Arc::default()), took: None, how: None, unasked: None };
+        let mut first = Answer::nothing();
         for member in members {
             let answer = self.done.get(*member)?.as_ref()?;
             let took = first.took.max(answer.took);
             // Where one failed and no other has a record, nobody can say that there is none.
             if answer.count().is_none_or(|count| count > 0) {
-                first = Answer { how: None, unasked: None, ..answer.clone() };
+                first = Answer { said: answer.said.clone(), ..Answer::nothing() };
             }
             first.took = took;
             if first.count().is_some_and(|count| count > 0) {
@@ -198,6 +207,8 @@ impl<'a> Answers<'a> {
                 said: said.said.map_err(|failure| failure.why),
                 took: Some(begun.elapsed()),
                 how: Some(said.how),
+                tries: said.tries,
+                hedged: said.hedged,
                 unasked: None,
             };
             (position, answer)

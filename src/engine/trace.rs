@@ -71,9 +71,15 @@ pub struct SourceStep {
     /// How long it took; absent where it was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub milliseconds: Option<f64>,
-    /// Where the answer comes from, unless the source was simply asked: `cache`, `stale`, `shared`, `late`.
+    /// Where the answer comes from, unless the source was simply asked: `cache`, `stale`, `shared`, `late`, `refused`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub how: Option<Cow<'static, str>>,
+    /// How often it was asked, where a second try was needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tries: Option<u8>,
+    /// Whether it was asked a second time beside the first, because that took long.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hedged: bool,
     /// Why it was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unasked: Option<String>,
@@ -96,6 +102,8 @@ impl SourceStep {
             dropped: answer.said.as_ref().map(|records| records.dropped).unwrap_or_default(),
             milliseconds: answer.took.map(|took| (took.as_secs_f64() * 1e6).round() / 1e3),
             how: answer.how.filter(|how| *how != How::Asked).map(|how| how.as_str().into()),
+            tries: Some(answer.tries).filter(|tries| *tries > 1),
+            hedged: answer.hedged,
             unasked: answer.unasked.clone(),
             why: answer.said.as_ref().err().cloned(),
         }

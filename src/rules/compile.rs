@@ -4,6 +4,7 @@
 //! left out here, but its name is known, so that nothing else is reported for it.
 
 mod broken;
+mod care;
 mod named;
 mod rule;
 mod settings;

@@ -33,6 +33,9 @@ pub enum Origin {
     First(Vec<usize>),
 }
 
+/// A hash of a definition and of all that it takes from the environment.
+pub(super) type Fingerprint = [u8; 32];
+
 /// A source that is asked itself.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -40,6 +43,8 @@ pub struct Asked {
     pub source: Arc<Source>,
     /// How it is asked; over reloads the same one for the same definition.
     pub asker: Arc<Asker>,
+    /// Tells this definition from others, also where only a secret of it changes.
+    pub(super) fingerprint: Fingerprint,
     /// What has to be filled for each question.
     pub parameters: Vec<Filling>,
     /// The sources that its parameters mention, by position: it is asked after them.

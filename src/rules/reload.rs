@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::{Environment, Loaded, RuleSet, load};
+use super::{Environment, Loaded, Origin, RuleSet, load};
 use crate::problem::Problem;
 
 /// The rules in force.
@@ -46,11 +46,30 @@ impl Live {
     pub fn reload(&self, environment: &Environment<'_>) -> Result<Vec<Problem>, Rejected> {
         let Loaded { rules, problems, .. } = load(&self.path, environment);
         match rules {
-            Some(rules) => {
+            Some(mut rules) => {
+                keep_what_is_known(&mut rules, &self.rules());
                 self.rules.store(Arc::new(rules));
                 Ok(problems)
             }
             None => Err(Rejected(problems)),
+        }
+    }
+}
+
+/// A source whose definition is the same goes on with its connections and with what is known of it: earlier answers, and
+/// whether it is worth asking. A table has been read anew, and stays so.
+fn keep_what_is_known(rules: &mut RuleSet, before: &RuleSet) {
+    for source in &mut rules.sources {
+        let Origin::Asked(asked) = &mut source.origin else { continue };
+        let known = before.sources.iter().find_map(|known| match &known.origin {
+            Origin::Asked(known) if known.fingerprint == asked.fingerprint => Some(known),
+            _ => None,
+        });
+        if let Some(known) = known {
+            asked.asker = Arc::clone(&known.asker);
+            if !asked.source.is_at_hand() {
+                asked.source = Arc::clone(&known.source);
+            }
         }
     }
 }

@@ -113,6 +113,11 @@ impl Http {
         }
     }
 
+    /// Whether it is asked with GET.
+    pub(super) fn is_get(&self) -> bool {
+        self.body.is_none()
+    }
+
     /// The origin with the filled path. A filled segment that climbs is refused: servers resolve it. One that is empty
     /// leads to another place, often to everybody: that is `None`.
     fn filled_url(&self, parameters: &[Value]) -> Result<Option<Url>, Failure> {
@@ -120,7 +125,7 @@ impl Http {
         let (path, query) = filled.split_once('?').map_or((filled, None), |(path, query)| (path, Some(query)));
         let plain = path.to_ascii_lowercase().replace("%2e", ".");
         if plain.split('/').any(|segment| matches!(segment, "." | "..")) {
-            return Err(Failure::lasting("a filled path segment is `..`"));
+            return Err(Failure::unsent("a filled path segment is `..`"));
         }
         if blank_segments(path) > self.blank_segments {
             return Ok(None);
@@ -140,7 +145,7 @@ impl Http {
         }
         for (name, text) in &self.headers {
             let mut value = HeaderValue::from_str(text.filled(parameters)).map_err(|_| {
-                Failure::lasting(format!("the filled header `{name}` has characters that headers can't have"))
+                Failure::unsent(format!("the filled header `{name}` has characters that headers can't have"))
             })?;
             value.set_sensitive(true);
             headers.insert(name.clone(), value);
@@ -172,7 +177,7 @@ fn add_to_query<'a>(query: &mut Vec<(&'a str, String)>, name: &'a str, value: Va
             items.into_iter().try_for_each(|item| add_to_query(query, name, item))?;
         }
         Value::Array(_) | Value::Object(_) => {
-            return Err(Failure::lasting(format!(
+            return Err(Failure::unsent(format!(
                 "the filled parameter `{name}` is neither a text nor a list of texts"
             )));
         }

@@ -1,18 +1,22 @@
 //! Sources: where each is asked, or which others it is made of.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CALL_NAMES, Compiler, Entry, duration, known_names, written};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{CALL_NAMES, Compiler, Entry, care, duration, known_names, written};
 use crate::card::{Flavour, Names, Renderer, Template, is_helper};
 use crate::event::Region;
 use crate::expression::Expression;
 use crate::problem::{Code, Fault, did_you_mean, nearest};
 use crate::rules::yaml::Node;
-use crate::rules::{Asked, Defaults, Filling, NamedSource, Origin, With};
-use crate::source::{Form, Parameter, Reach, Source};
+use crate::rules::{Asked, Defaults, Filling, Fingerprint, NamedSource, Origin, With};
+use crate::source::{Asker, Form, Parameter, Reach, Source};
 
 /// What a source's parameters are, before it is known what they may mention.
 type Unfilled<'a> = (Entry<'a>, Vec<Parameter>);
@@ -165,7 +169,12 @@ impl<'a> Compiler<'a> {
         defaults: &Defaults,
         faults: &mut Vec<Fault>,
     ) -> Option<(Asked, Vec<Parameter>)> {
-        let expand = |text: &str, unset: &str| self.environment.secrets.expand(text, unset);
+        let expanded = RefCell::new(Vec::new());
+        let expand = |text: &str, unset: &str| {
+            let text = self.environment.secrets.expand(text, unset)?;
+            expanded.borrow_mut().push(text.clone());
+            Ok(text)
+        };
         let timeout = entry.node.child("timeout").and_then(Node::text).and_then(duration);
         if timeout.is_some_and(|timeout| timeout > defaults.decide_within) {
             let message =
@@ -173,16 +182,33 @@ impl<'a> Compiler<'a> {
             let fault = Fault::new(Code::Timeout, "/timeout", message);
             faults.push(fault.help("make it shorter than `defaults.decide_within`"));
         }
-        let reach = Reach {
-            answer_within: timeout.unwrap_or(defaults.decide_within),
-            ..self.reach(entry, defaults.region, &expand)
-        };
-        let compiled = Source::compile(&entry.node.to_json(), &reach).map_err(|found| faults.extend(found)).ok()?;
+        let within = timeout.unwrap_or(defaults.decide_within);
+        let care = care::care(entry.node, within);
+        let reach =
+            Reach { answer_within: care.answer_within, ..self.reach(entry, defaults.region, &expand) };
+        let definition = entry.node.to_json();
+        let compiled = Source::compile(&definition, &reach).map_err(|found| faults.extend(found)).ok()?;
         faults.extend(compiled.faults);
+        faults.extend(care::faults(entry.node, &compiled.source, &care, within));
+        let fingerprint = fingerprint(entry.name, &definition, &reach, &expanded.borrow());
         let source = Arc::new(compiled.source);
-        let asked = Asked { source, asker: Arc::default(), parameters: Vec::new(), inputs: Vec::new(), timeout };
-        Some((asked, compiled.parameters))
+        let asker = Arc::new(if source.is_at_hand() { Asker::default() } else { Asker::new(entry.name, care) });
+        let (parameters, inputs) = (Vec::new(), Vec::new());
+        Some((Asked { source, asker, fingerprint, parameters, inputs, timeout }, compiled.parameters))
     }
+}
+
+/// Two sources with the same one are the same: what is written, where, and what the environment adds to it.
+fn fingerprint(name: &str, definition: &Value, reach: &Reach<'_>, expanded: &[String]) -> Fingerprint {
+    let (directory, region) = (reach.directory.to_string_lossy(), reach.region.to_string());
+    let (definition, within) = (definition.to_string(), reach.answer_within.as_millis().to_string());
+    let mut hash = Sha256::new();
+    let parts = [name, &definition, &directory, &region, &within];
+    for part in parts.into_iter().chain(expanded.iter().map(String::as_str)) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().into()
 }
 
 /// What a parameter is filled with.
