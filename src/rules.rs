@@ -34,8 +34,8 @@ pub use compile::{
 pub use file::files;
 pub use format::{Unformatted, format};
 pub use mutate::{Change, MUTANTS_MAX, Mutation, Mutator};
-use origin::{Fingerprint, with_inputs};
 pub use origin::{Asked, Filling, NamedSource, Origin, With};
+use origin::{Fingerprint, with_inputs};
 pub use proof::{OUTCOMES, Prover, Verdict, dimension as source_dimension, first};
 pub use reload::{Live, Rejected};
 pub use schema::{RULES_SCHEMA, TESTS_SCHEMA};

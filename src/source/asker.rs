@@ -262,7 +262,12 @@ impl Desk {
 
     /// Waits for an errand's turn. `None` where nobody wants the answer any more: an answer that a call gets anyway is
     /// renewed at once or not at all, and a call that has gone leaves its place to others.
-    async fn turn(&self, key: &Key, errand: &Arc<Errand>, times: Times) -> Option<Result<SemaphorePermit<'_>, Failure>> {
+    async fn turn(
+        &self,
+        key: &Key,
+        errand: &Arc<Errand>,
+        times: Times,
+    ) -> Option<Result<SemaphorePermit<'_>, Failure>> {
         let mut turn = pin!(self.service.turn(times));
         loop {
             tokio::select! {

@@ -184,8 +184,7 @@ impl<'a> Compiler<'a> {
         }
         let within = timeout.unwrap_or(defaults.decide_within);
         let care = care::care(entry.node, within);
-        let reach =
-            Reach { answer_within: care.answer_within, ..self.reach(entry, defaults.region, &expand) };
+        let reach = Reach { answer_within: care.answer_within, ..self.reach(entry, defaults.region, &expand) };
         let definition = entry.node.to_json();
         let compiled = Source::compile(&definition, &reach).map_err(|found| faults.extend(found)).ok()?;
         faults.extend(compiled.faults);

@@ -200,9 +200,7 @@ impl Service {
     /// Whether a second request may be sent at once: it counts as one under way, and as one a minute.
     fn place_for_hedge(&self) -> Option<SemaphorePermit<'_>> {
         let (place, now) = (self.slots.try_acquire().ok()?, Instant::now());
-        let may = self.phase() == Phase::Closed
-            && locked(&self.hedges).take()
-            && self.keep_pace(now, now).is_ok();
+        let may = self.phase() == Phase::Closed && locked(&self.hedges).take() && self.keep_pace(now, now).is_ok();
         may.then_some(place)
     }
 
