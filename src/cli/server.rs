@@ -58,7 +58,7 @@ impl Server {
         let private = bind(addresses.admin_listen).await?;
         let outbox = Outbox::open(addresses.data)?;
         let mut registry = Registry::default();
-        let metrics = web::Metrics::register(&mut registry);
+        let metrics = web::Metrics::register(&mut registry, Arc::clone(&live));
         let counted = delivery::Metrics::register(&mut registry);
         let (stop, stopped) = watch::channel(false);
         let courier =

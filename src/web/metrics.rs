@@ -1,4 +1,8 @@
-//! What the web counts.
+//! What the web counts, and what sources count.
+
+mod sources;
+
+use std::sync::Arc;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -6,6 +10,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use crate::rules::Live;
+use sources::Sources;
 
 /// From 0.1 ms: a webhook is answered after one write to disk.
 const SECONDS: [f64; 10] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1, 1.0, 5.0];
@@ -31,8 +38,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Makes them and adds them to a registry.
-    pub fn register(registry: &mut Registry) -> Metrics {
+    /// Makes them and adds them to a registry, with those of the sources in force.
+    pub fn register(registry: &mut Registry, live: Arc<Live>) -> Metrics {
         let metrics = Metrics {
             webhooks: Family::default(),
             webhook_seconds: Histogram::new(SECONDS),
@@ -44,6 +51,7 @@ impl Metrics {
         registry.register("callcard_webhook_seconds", help, metrics.webhook_seconds.clone());
         registry.register("callcard_reloads", "Reloads of the rules by outcome", metrics.reloads.clone());
         registry.register("callcard_pending_deliveries", "Deliveries that are not settled", metrics.pending.clone());
+        registry.register_collector(Box::new(Sources(live)));
         metrics
     }
 

@@ -22,6 +22,7 @@ mod server;
 
 mod admin;
 mod cards;
+mod care;
 mod durability;
 mod hostile;
 mod log;

@@ -42,7 +42,7 @@ rules:
 /// Asks a CRM that answers so about one call: the settled delivery and what the CRM was asked.
 async fn ask(reply: Reply) -> (Value, Crm) {
     let (phone, crm) = (Phone::start(), Crm::start(reply));
-    let server = Server::with(&rules(&crm, "10s", "    timeout: 5s"), &phone).await;
+    let server = Server::with(&rules(&crm, "10s", "    timeout: 5s\n    retry: false"), &phone).await;
     let settled = server.ring_and_settle(&inbound("asked", NUMBER)).await;
     assert_eq!(settled["state"], "sent", "{settled}");
     assert_eq!(phone.cards_of("asked").len(), 1);
