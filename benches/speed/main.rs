@@ -15,6 +15,7 @@
 mod card;
 mod matching;
 mod ratio;
+mod sources;
 
 use std::path::Path;
 
@@ -30,6 +31,9 @@ fn main() {
     }
     if ratio::wanted("matching") {
         matching::ratios();
+    }
+    if ratio::wanted("sources") {
+        sources::ratios();
     }
 }
 

@@ -314,7 +314,12 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 }
 
 fn written(duration: Duration) -> String {
-    format!("{}ms", duration.as_millis())
+    let milliseconds = duration.as_millis();
+    let units = [("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+    match units.into_iter().find(|(_, unit)| milliseconds > 0 && milliseconds % unit == 0) {
+        Some((name, unit)) => format!("{}{name}", milliseconds / unit),
+        None => format!("{milliseconds}ms"),
+    }
 }
 
 fn revision(documents: &[Document]) -> String {

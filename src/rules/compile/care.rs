@@ -83,7 +83,8 @@ pub(super) fn faults(definition: &Node, source: &Source, care: &Care, within: Du
             faults.push(fault("/hedge", message, "leave `hedge` out"));
         }
         Some(hedge) if hedge >= within => {
-            let message = format!("the answer counts within {}, before the second request", written(within));
+            let (within, hedge) = (written(within), written(hedge));
+            let message = format!("an answer counts within {within}: a second request after {hedge} is of no use");
             faults.push(fault("/hedge", message, "make it shorter than `timeout`"));
         }
         _ => {}
