@@ -316,7 +316,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 fn written(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     let units = [("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
-    match units.into_iter().find(|(_, unit)| milliseconds > 0 && milliseconds % unit == 0) {
+    match units.into_iter().find(|(_, unit)| milliseconds > 0 && milliseconds.is_multiple_of(*unit)) {
         Some((name, unit)) => format!("{}{name}", milliseconds / unit),
         None => format!("{milliseconds}ms"),
     }

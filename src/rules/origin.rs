@@ -29,7 +29,7 @@ pub struct NamedSource {
 pub enum Origin {
     /// It is asked itself.
     Asked(Asked),
-    /// From other sources, by position in [`RuleSet::sources`]; the records of the earlier one are preferred.
+    /// From other sources, by position in [`super::RuleSet::sources`]; the records of the earlier one are preferred.
     First(Vec<usize>),
 }
 

@@ -159,3 +159,26 @@ async fn a_second_request_answers_where_the_first_hangs() {
     let name = "callcard_source_second_requests_total{source=\"crm\",why=\"hedge\"}";
     assert_eq!(server.metric(name).await, 1.0);
 }
+
+#[tokio::test]
+async fn a_crm_is_not_asked_more_often_a_minute_than_it_may_be() {
+    let (phone, crm) = (Phone::start(), Crm::start(knows("Jane Canary")));
+    let server = Server::with(&rules(&crm, "per_minute: 1"), &phone).await;
+    assert_eq!(ring(&server, "one").await.0, "one");
+    let (rule, _, step) = ring(&server, "two").await;
+    assert_eq!((rule, &step["how"], crm.asked().len()), (json!("failed"), &json!("refused"), 1));
+    assert!(step["why"].as_str().unwrap().ends_with("ms (`per_minute: 1`)"), "{step}");
+}
+
+#[tokio::test]
+async fn a_crm_that_hangs_has_no_more_questions_than_it_may_have_at_once() {
+    let (phone, crm) = (Phone::start(), Crm::start(Reply::Hang));
+    // The first question goes on for the cache after its call was decided.
+    let server = Server::with(&rules(&crm, "at_once: 1\n    timeout: 200ms\n    cache: {fresh: 1h}"), &phone).await;
+    assert_eq!(ring(&server, "one").await.2["how"], "late");
+    let settled = server.ring_and_settle(&inbound("two", "+905439998877")).await;
+    let step = &settled["trace"]["sources"][0];
+    assert_eq!((&settled["rule"], &step["how"]), (&json!("failed"), &json!("refused")));
+    assert_eq!(step["why"], "its turn did not come in time (`at_once: 1`)");
+    assert_eq!(crm.asked().len(), 1);
+}

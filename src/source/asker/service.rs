@@ -91,8 +91,9 @@ impl Service {
         let place = timeout_at(times.end, self.slots.acquire()).await;
         let place = place.ok().and_then(Result::ok).ok_or_else(|| Failure::unsent(self.turn_did_not_come()))?;
         let at = self.keep_pace(Instant::now(), times.wanted_until).map_err(|wait| {
-            let (per_minute, wait) = (self.care.per_minute.unwrap_or_default(), wait.as_millis());
-            Failure::unsent(format!("it may be asked {per_minute} times a minute, and its turn is in {wait} ms"))
+            let per_minute = self.care.per_minute.unwrap_or_default();
+            let wait = wait.as_millis();
+            Failure::unsent(format!("its turn would come in {wait} ms (`per_minute: {per_minute}`)"))
         })?;
         // Even a sleep that is over takes a tick of the clock.
         if at > Instant::now() {
@@ -103,7 +104,7 @@ impl Service {
 
     /// Why a question that was not asked in its time has no answer.
     pub(super) fn turn_did_not_come(&self) -> String {
-        format!("its turn did not come in time: {} questions were under way", self.care.at_once)
+        format!("its turn did not come in time (`at_once: {}`)", self.care.at_once)
     }
 
     /// When a request may be sent; the error is how long it would have to wait.

@@ -30,7 +30,7 @@ async fn who_gives_up_leaves_the_queue() {
     settle().await;
     gone.abort();
     for call in impatient {
-        let why = "its turn did not come in time: 1 questions were under way";
+        let why = "its turn did not come in time (`at_once: 1`)";
         assert_eq!(told(&call.await.unwrap()), (How::Refused, Err(why.to_owned())));
     }
     assert_eq!(told(&first.await.unwrap()).1, Ok(Some(0)));
@@ -63,7 +63,7 @@ async fn a_question_that_may_not_be_asked_in_its_time_fails_at_once() {
     }
     let begun = Instant::now();
     let said = ask(&desk, &fake, &person(5)).await;
-    let why = "it may be asked 30 times a minute, and its turn is in 2000 ms";
+    let why = "its turn would come in 2000 ms (`per_minute: 30`)";
     assert_eq!(told(&said), (How::Refused, Err(why.to_owned())));
     assert!(begun.elapsed() <= milliseconds(2), "{:?}", begun.elapsed());
     advance(milliseconds(1_500)).await;
