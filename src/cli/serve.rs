@@ -73,6 +73,8 @@ async fn serve(
     admin_token: Option<SecretString>,
 ) -> Result<()> {
     let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP can't be handled")?;
+    // Not `ctrl_c()`, which listens only from when it is first waited for.
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT can't be handled")?;
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM can't be handled")?;
     let addresses = Addresses {
         listen: arguments.listen,
@@ -97,7 +99,7 @@ async fn serve(
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
-            _ = tokio::signal::ctrl_c() => break,
+            _ = interrupt.recv() => break,
             _ = hang_up.recv() => {
                 let (again, metrics) = (Arc::clone(&again), counted.clone());
                 // Compiling reads files; it must not hold up a webhook.

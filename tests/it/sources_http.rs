@@ -27,6 +27,7 @@ sources:
 {http}
       private: true
     timeout: 3s
+    retry: false
 rules:
   - name: one
     needs: {{crm: one}}
