@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::program::{project, run};
 use crate::schemas::keys;
 
-const PAGES: [&str; 2] = ["docs/rules.md", "docs/migration.md"];
+const PAGES: [&str; 3] = ["docs/rules.md", "docs/sources.md", "docs/migration.md"];
 
 fn page(name: &str) -> String {
     std::fs::read_to_string(project().join(name)).unwrap()

@@ -27,6 +27,7 @@ mod mutants;
 mod pages;
 mod program;
 mod readme;
+mod ready_made;
 mod sarif;
 mod schemas;
 mod shell;

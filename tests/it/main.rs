@@ -28,6 +28,7 @@ mod hostile;
 mod log;
 mod one_card;
 mod quiet;
+mod ready_made;
 mod reload;
 mod retries;
 mod sources;
