@@ -55,7 +55,7 @@ use crate::card::{CardTemplate, Renderer};
 use crate::condition::{Facts, Space, When};
 use crate::event::{Direction, EventKind, Region};
 use crate::problem::{Code, Place, Problem};
-use crate::source::{Network, Source, Stub};
+use crate::source::{Network, Refreshed, Source, Stub};
 use matcher::Matcher;
 
 /// Everything that decides about calls.
@@ -260,6 +260,16 @@ impl RuleSet {
     /// The space in which its rules are compared.
     pub fn space(&self) -> &Space {
         self.matcher.space()
+    }
+
+    /// Reads the tables again whose files have changed since they were read, and did not change since the last call; says
+    /// what became of each. It may take seconds, and a call that asks in the meantime sees the old table.
+    pub fn refresh_tables(&self) -> Vec<Refreshed> {
+        let sources = self.sources.iter().filter_map(|source| match &source.origin {
+            Origin::Asked(asked) => Some(&asked.source),
+            Origin::First(_) => None,
+        });
+        sources.filter_map(|source| source.refresh()).collect()
     }
 
     /// Sources and all that they wait for, by position.

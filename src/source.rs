@@ -6,13 +6,16 @@
 
 mod asker;
 mod csv;
+mod fixed;
 mod guard;
 mod http;
+mod index;
 mod order;
 mod owner;
 
 pub use asker::{Asker, Care, Figures, How, Keep, Phase, Said};
-pub use csv::{Csv, Sheet, rows_without_number};
+pub use csv::{Csv, File, Layout, Refreshed, Sheet};
+pub use fixed::Fixed;
 pub use http::{Http, Network};
 
 use std::path::{Path, PathBuf};
@@ -31,7 +34,7 @@ pub type Record = Map<String, Value>;
 pub const RECORDS_MAX: usize = 100;
 
 /// The kinds of sources that are asked themselves, as they are written in the rules.
-pub const KINDS: [&str; 2] = ["csv", "http"];
+pub const KINDS: [&str; 3] = ["csv", "http", "static"];
 
 /// A place that can be asked, and the order of what it answers.
 #[derive(Clone, Debug)]
@@ -45,6 +48,8 @@ pub struct Source {
 enum Kind {
     /// A table in a file.
     Csv(Csv),
+    /// Records in the rules.
+    Static(Fixed),
     /// A web service.
     Http(Box<Http>),
     /// Records given beforehand, for tests and `explain --records`.
@@ -198,6 +203,7 @@ impl Source {
         let (inner, pointer) = (definition.get(*kind).unwrap_or(&Value::Null), format!("/{kind}"));
         let made = match *kind {
             "csv" => csv::compile(inner, reach),
+            "static" => fixed::compile(inner, reach),
             _ => http::compile(inner, reach),
         };
         let mut made = made.map_err(|faults| under(faults, &pointer))?;
@@ -226,6 +232,7 @@ impl Source {
     pub fn columns(&self) -> Option<&[String]> {
         match &self.kind {
             Kind::Csv(csv) => Some(csv.columns()),
+            Kind::Static(fixed) => Some(fixed.columns()),
             Kind::Http(_) | Kind::Stub(_) => None,
         }
     }
@@ -235,14 +242,14 @@ impl Source {
         match &self.kind {
             Kind::Csv(_) => true,
             Kind::Http(http) => http.has_only_texts(),
-            Kind::Stub(_) => false,
+            Kind::Static(_) | Kind::Stub(_) => false,
         }
     }
 
     /// Whether no record of somebody else can pass: it looks at the numbers of each.
     pub fn checks_numbers(&self) -> bool {
         match &self.kind {
-            Kind::Csv(_) | Kind::Stub(_) => true,
+            Kind::Csv(_) | Kind::Static(_) | Kind::Stub(_) => true,
             Kind::Http(http) => http.checks_numbers(),
         }
     }
@@ -251,6 +258,7 @@ impl Source {
     pub fn kind(&self) -> &'static str {
         match &self.kind {
             Kind::Csv(_) => "csv",
+            Kind::Static(_) => "static",
             Kind::Http(_) => "http",
             Kind::Stub(_) => "stub",
         }
@@ -266,6 +274,14 @@ impl Source {
         matches!(&self.kind, Kind::Http(http) if http.is_get())
     }
 
+    /// Reads the file of a table again, where it has changed; says what became of that.
+    pub fn refresh(&self) -> Option<Refreshed> {
+        match &self.kind {
+            Kind::Csv(csv) => csv.refresh(),
+            Kind::Static(_) | Kind::Http(_) | Kind::Stub(_) => None,
+        }
+    }
+
     /// Asks, once. Must run inside a tokio runtime; dropping the future ends the question.
     ///
     /// # Errors
@@ -273,6 +289,7 @@ impl Source {
     pub async fn ask(&self, question: &Question) -> Result<Records, Failure> {
         let mut records = match &self.kind {
             Kind::Csv(csv) => csv.ask(&question.customer),
+            Kind::Static(fixed) => fixed.ask(&question.customer),
             Kind::Http(http) => http.ask(question).await?,
             Kind::Stub(stub) => {
                 // A sleep of no time at all still takes a tick of the clock, a millisecond.
@@ -294,10 +311,11 @@ fn under(faults: Vec<Fault>, pointer: &str) -> Vec<Fault> {
     faults.into_iter().map(|fault| fault.under(pointer)).collect()
 }
 
-/// The path of a data file, which must lie inside the rule directory also behind links.
-fn inside(path: &str, reach: &Reach<'_>) -> Result<PathBuf, String> {
-    let full = reach.directory.join(path);
+/// The path of a data file, seen from the directory of the file that names it. It must lie inside the rule directory, also
+/// behind links.
+fn inside(path: &str, directory: &Path, root: &Path) -> Result<PathBuf, String> {
+    let full = directory.join(path);
     let real = full.canonicalize().map_err(|error| format!("`{path}` can't be opened: {error}"))?;
-    let root = reach.root.canonicalize().map_err(|error| format!("the rule directory can't be opened: {error}"))?;
+    let root = root.canonicalize().map_err(|error| format!("the rule directory can't be opened: {error}"))?;
     if real.starts_with(&root) { Ok(real) } else { Err(format!("`{path}` lies outside the rule directory")) }
 }

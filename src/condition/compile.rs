@@ -43,18 +43,18 @@ impl Lists {
         faults
     }
 
-    /// Adds a list of the numbers in the cells of a table, each with its line. They are read as a caller's number is, so
+    /// Adds a list of the numbers in the cells of a table, each with its row. They are read as a caller's number is, so
     /// `0532 …` may stand there as well as `+90 532 …`; a cell that no number can be, such as `+90 216 555 XX XX`, is a
-    /// pattern. The lines of those that are neither come back.
-    pub fn add_cells<'a>(&mut self, name: &str, cells: impl Iterator<Item = (u64, &'a str)>) -> Vec<u64> {
+    /// pattern. The rows of those that are neither come back.
+    pub fn add_cells(&mut self, name: &str, cells: impl Iterator<Item = (usize, String)>) -> Vec<usize> {
         let mut unreadable = Vec::new();
         let mut sets = Vec::new();
-        for (line, cell) in cells {
+        for (row, cell) in cells {
             let is_pattern = cell.contains(['X', 'x', '*', '[']) || cell.contains("..");
-            let number = CustomerNumber::parse((!is_pattern).then_some(cell), self.region);
-            match pattern::parse(number.e164().or(number.digits()).unwrap_or(if is_pattern { cell } else { "" })) {
+            let number = CustomerNumber::parse((!is_pattern).then_some(&cell), self.region);
+            match pattern::parse(number.e164().or(number.digits()).unwrap_or(if is_pattern { &cell } else { "" })) {
                 Ok(set) => sets.push(set),
-                Err(_) => unreadable.push(line),
+                Err(_) => unreadable.push(row),
             }
         }
         self.lists.insert(name.to_owned(), NumberSet::union(sets));

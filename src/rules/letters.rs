@@ -10,7 +10,7 @@ use crate::problem::{Code, Place, Problem};
 const SHOWN: [&str; 5] = ["text", "label", "description", "owner", "texts"];
 
 /// Keys under which names of data stand, which are as they are.
-const DATA: [&str; 2] = ["csv", "event"];
+const DATA: [&str; 3] = ["csv", "event", "static"];
 
 /// Letters that look like a Latin one in nearly every typeface (Unicode TR 39, the ones on keyboards), by that letter.
 const LOOK_ALIKES: [(char, &str); 28] = [

@@ -7,7 +7,7 @@ use crate::condition::{Lists, Schedules, doubts};
 use crate::event::Region;
 use crate::expression::Scope;
 use crate::problem::{Code, Fault};
-use crate::source::{Sheet, rows_without_number};
+use crate::source::{File, Layout, Sheet};
 
 /// The names that a `when` knows: it is asked before any source is.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Compiler<'_> {
         }
         for entry in self.usable("lists", |_| false) {
             let faults = match entry.node.key("csv") {
-                Some(_) => self.list_of_a_column(&entry, region, &mut lists).unwrap_or_else(|fault| vec![fault]),
+                Some(_) => self.list_of_a_column(&entry, region, &mut lists).unwrap_or_else(|faults| faults),
                 None => {
                     let patterns = entry.node.to_json();
                     let mut faults = lists.add(entry.name, &patterns);
@@ -52,14 +52,15 @@ impl Compiler<'_> {
     }
 
     /// Adds the numbers in a column of a table; tells of rows that have none.
-    fn list_of_a_column(&self, entry: &Entry<'_>, region: Region, lists: &mut Lists) -> Result<Vec<Fault>, Fault> {
+    fn list_of_a_column(&self, entry: &Entry<'_>, region: Region, lists: &mut Lists) -> Result<Vec<Fault>, Vec<Fault>> {
         let text = |key: &str| entry.node.child(key).and_then(|node| node.text()).unwrap_or_default();
         let expand = |text: &str, unset: &str| self.environment.secrets.expand(text, unset);
-        let sheet =
-            Sheet::read(text("csv"), &self.reach(entry, region, &expand)).map_err(|fault| fault.under("/csv"))?;
-        let column = sheet.column(text("column")).map_err(|fault| fault.under("/column"))?;
+        let file = File::new(text("csv"), &self.reach(entry, region, &expand));
+        let at_file = |fault: Fault| if fault.pointer.is_empty() { fault.under("/csv") } else { fault };
+        let sheet = Sheet::read(&file, &Layout::of(&entry.node.to_json())?).map_err(|fault| vec![at_file(fault)])?;
+        let column = sheet.column(text("column")).map_err(|fault| vec![fault.under("/column")])?;
         let unreadable = lists.add_cells(entry.name, sheet.cells(column));
-        Ok(rows_without_number(text("csv"), &unreadable).map(|fault| fault.under("/csv")).into_iter().collect())
+        Ok(sheet.rows_without_number(&unreadable).map(at_file).into_iter().collect())
     }
 
     pub(super) fn schedules(&mut self, country: Region) -> Schedules {
