@@ -19,6 +19,7 @@ mod serve;
 mod server;
 mod settings;
 mod shown;
+mod tables;
 mod test;
 
 use std::path::PathBuf;

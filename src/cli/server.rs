@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::settings;
+use super::{settings, tables};
 use crate::card::Card;
 use crate::delivery::{self, Courier};
 use crate::event::{CustomerNumber, Region};
@@ -63,6 +63,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let courier =
             Courier::new(outbox.clone(), Phone::new()?, Arc::clone(&live), settings::outside(), counted.clone());
+        let watching = tables::watch(Arc::clone(&live), metrics.clone(), stopped.clone());
         let webhooks = Webhooks::new(Arc::clone(&live), outbox.clone(), metrics.clone(), counted, Timestamp::now);
         let admin = Admin {
             live,
@@ -77,6 +78,7 @@ impl Server {
             tokio::spawn(serve(public, web::public(Arc::new(webhooks)), stopped.clone())),
             tokio::spawn(serve(private, web::admin(Arc::new(admin)), stopped.clone())),
             tokio::spawn(courier.run(stopped)),
+            tokio::spawn(watching),
         ];
         Ok(Server { listen, admin_listen, outbox, stop, tasks })
     }

@@ -27,12 +27,13 @@ struct Outcome {
     outcome: &'static str,
 }
 
-/// Counters of webhooks and reloads.
+/// Counters of webhooks, reloads and tables.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     webhooks: Family<Status, Counter>,
     webhook_seconds: Histogram,
     reloads: Family<Outcome, Counter>,
+    table_changes: Family<Outcome, Counter>,
     /// Deliveries that are not settled.
     pub(super) pending: Gauge,
 }
@@ -44,12 +45,15 @@ impl Metrics {
             webhooks: Family::default(),
             webhook_seconds: Histogram::new(SECONDS),
             reloads: Family::default(),
+            table_changes: Family::default(),
             pending: Gauge::default(),
         };
         registry.register("callcard_webhooks", "Webhooks by how they were answered", metrics.webhooks.clone());
         let help = "Seconds from a webhook's body to its answer";
         registry.register("callcard_webhook_seconds", help, metrics.webhook_seconds.clone());
         registry.register("callcard_reloads", "Reloads of the rules by outcome", metrics.reloads.clone());
+        let help = "Changed files of tables by outcome";
+        registry.register("callcard_table_changes", help, metrics.table_changes.clone());
         registry.register("callcard_pending_deliveries", "Deliveries that are not settled", metrics.pending.clone());
         registry.register_collector(Box::new(Sources(live)));
         metrics
@@ -67,5 +71,10 @@ impl Metrics {
     /// Counts a reload: `swapped` or `rejected`.
     pub fn reload(&self, outcome: &'static str) {
         self.reloads.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts a table whose file has changed: `swapped`, or `kept` where the file is none to be used.
+    pub fn table_change(&self, outcome: &'static str) {
+        self.table_changes.get_or_create(&Outcome { outcome }).inc();
     }
 }

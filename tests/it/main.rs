@@ -37,4 +37,5 @@ mod sources_oauth2;
 mod sources_private;
 mod start;
 mod stop;
+mod tables;
 mod webhook;
