@@ -13,6 +13,7 @@
 )]
 
 mod card;
+mod csv;
 mod matching;
 mod ratio;
 mod sources;
@@ -28,6 +29,9 @@ fn main() {
     divan::main();
     if ratio::wanted("card") {
         card::ratios();
+    }
+    if ratio::wanted("csv") {
+        csv::ratios();
     }
     if ratio::wanted("matching") {
         matching::ratios();
