@@ -92,8 +92,10 @@ codes! {
     NeverAsked = "R066" Warning "A source that is never asked.";
     Circle = "R067" Error "Sources that wait for each other.";
     Unchecked = "R068" Warning "A source whose records may be somebody else's.";
+    Statement = "R069" Error "An SQL statement that can't be asked.";
     TestEvent = "R070" Error "The event of a test can't be read.";
     DuplicateTest = "R071" Warning "Two tests in one file have the same name.";
+    CanWrite = "R073" Warning "A database user who could write.";
     Allowance = "R080" Warning "A comment that allows a warning is unused, without reason or can't be read.";
 }
 

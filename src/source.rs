@@ -12,11 +12,13 @@ mod http;
 mod index;
 mod order;
 mod owner;
+mod sql;
 
 pub use asker::{Asker, Care, Figures, How, Keep, Phase, Said};
 pub use csv::{Csv, File, Layout, Refreshed, Sheet};
 pub use fixed::Fixed;
 pub use http::{Http, Network};
+pub use sql::{Access, Sql};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,7 +36,7 @@ pub type Record = Map<String, Value>;
 pub const RECORDS_MAX: usize = 100;
 
 /// The kinds of sources that are asked themselves, as they are written in the rules.
-pub const KINDS: [&str; 3] = ["csv", "http", "static"];
+pub const KINDS: [&str; 4] = ["csv", "http", "sql", "static"];
 
 /// A place that can be asked, and the order of what it answers.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ enum Kind {
     Static(Fixed),
     /// A web service.
     Http(Box<Http>),
+    /// A database.
+    Sql(Sql),
     /// Records given beforehand, for tests and `explain --records`.
     Stub(Stub),
 }
@@ -204,6 +208,7 @@ impl Source {
         let made = match *kind {
             "csv" => csv::compile(inner, reach),
             "static" => fixed::compile(inner, reach),
+            "sql" => sql::compile(inner, reach),
             _ => http::compile(inner, reach),
         };
         let mut made = made.map_err(|faults| under(faults, &pointer))?;
@@ -233,7 +238,7 @@ impl Source {
         match &self.kind {
             Kind::Csv(csv) => Some(csv.columns()),
             Kind::Static(fixed) => Some(fixed.columns()),
-            Kind::Http(_) | Kind::Stub(_) => None,
+            Kind::Http(_) | Kind::Sql(_) | Kind::Stub(_) => None,
         }
     }
 
@@ -242,7 +247,7 @@ impl Source {
         match &self.kind {
             Kind::Csv(_) => true,
             Kind::Http(http) => http.has_only_texts(),
-            Kind::Static(_) | Kind::Stub(_) => false,
+            Kind::Sql(_) | Kind::Static(_) | Kind::Stub(_) => false,
         }
     }
 
@@ -251,6 +256,7 @@ impl Source {
         match &self.kind {
             Kind::Csv(_) | Kind::Static(_) | Kind::Stub(_) => true,
             Kind::Http(http) => http.checks_numbers(),
+            Kind::Sql(sql) => sql.checks_numbers(),
         }
     }
 
@@ -260,6 +266,7 @@ impl Source {
             Kind::Csv(_) => "csv",
             Kind::Static(_) => "static",
             Kind::Http(_) => "http",
+            Kind::Sql(_) => "sql",
             Kind::Stub(_) => "stub",
         }
     }
@@ -291,6 +298,7 @@ impl Source {
             Kind::Csv(csv) => csv.ask(&question.customer),
             Kind::Static(fixed) => fixed.ask(&question.customer),
             Kind::Http(http) => http.ask(question).await?,
+            Kind::Sql(sql) => sql.ask(question).await?,
             Kind::Stub(stub) => {
                 // A sleep of no time at all still takes a tick of the clock, a millisecond.
                 if !stub.after.is_zero() {
@@ -304,6 +312,16 @@ impl Source {
         }
         records.records.truncate(RECORDS_MAX);
         Ok(records)
+    }
+}
+
+impl Source {
+    /// Who a database takes us for, after it has read the statement; `None` where the source is no database.
+    pub async fn access(&self) -> Option<Result<Access, Failure>> {
+        match &self.kind {
+            Kind::Sql(sql) => Some(sql.access().await),
+            Kind::Csv(_) | Kind::Http(_) | Kind::Stub(_) => None,
+        }
     }
 }
 
