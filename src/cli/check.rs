@@ -6,7 +6,7 @@ mod sarif;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::out::{Colour, coloured};
 use super::{Ended, annotation, out, problems, settings};
@@ -26,7 +26,8 @@ pub(super) struct Arguments {
     /// Look up `${…}`: a variable or file that does not exist is a problem
     #[arg(long)]
     env: bool,
-    /// Ask every source once about an example number: one that does not answer is a problem. Includes --env
+    /// Ask every source once about an example number: one that does not answer is a problem. Tells who a database takes us
+    /// for, and whether that user could write. Includes --env
     #[arg(long)]
     connect: bool,
     /// Print a page about a code such as R012, with examples; checks nothing
@@ -57,11 +58,17 @@ pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
     let network = settings::network()?;
     let mut found: Vec<Problem> = Vec::new();
     let mut permitted: Vec<Allowed> = Vec::new();
+    let mut answered: Vec<Value> = Vec::new();
     for path in &paths {
         let environment = Environment { proofs: true, ..settings::environment(secrets, &network, None) };
         let Loaded { rules, cases, mut problems, allowed, .. } = load(path, &environment);
         if let (true, Some(rules)) = (arguments.connect, &rules) {
-            problems.extend(connect::problems(rules)?);
+            let connected = connect::ask(rules)?;
+            problems.extend(connected.iter().filter_map(connect::Connected::problem));
+            if let Format::Text = arguments.format {
+                connected.iter().filter_map(connect::Connected::line).for_each(|line| out::line(&line));
+            }
+            answered.extend(connected.iter().map(connect::Connected::to_json));
         }
         if let (Format::Text, true, Some(rules)) = (arguments.format, problems.is_empty(), rules) {
             let counts = [(rules.rules.len(), "rule"), (rules.sources.len(), "source"), (cases.len(), "test")];
@@ -79,7 +86,11 @@ pub(super) fn run(arguments: &Arguments, rules: &Path) -> Result<Ended> {
         Format::Json => {
             let listed: Vec<_> = found.iter().map(Problem::to_json).collect();
             let allowed: Vec<_> = permitted.iter().map(Allowed::to_json).collect();
-            out::line(&serde_json::to_string_pretty(&json!({ "problems": listed, "allowed": allowed }))?);
+            let mut said = json!({ "problems": listed, "allowed": allowed });
+            if let (true, Some(said)) = (arguments.connect, said.as_object_mut()) {
+                said.insert("sources".to_owned(), Value::Array(answered));
+            }
+            out::line(&serde_json::to_string_pretty(&said)?);
         }
         Format::Github => found.iter().for_each(|problem| out::line(&annotation::of_problem(problem))),
         Format::Sarif => out::line(&serde_json::to_string_pretty(&sarif::log(&found, &permitted))?),

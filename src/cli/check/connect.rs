@@ -1,32 +1,119 @@
-//! `callcard check --connect`: asks every source once, as a call would.
+//! `callcard check --connect`: asks every source once, as a call would, and every database who it takes us for.
 //!
 //! The question is about an example number of a numbering plan. It only reads; what a source knows is not printed.
 
 use anyhow::{Context, Result};
-use serde_json::json;
-use tokio::time::Instant;
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout};
 
-use crate::cli::settings;
-use crate::engine::ask_every_source;
+use crate::cli::{problems, settings};
+use crate::engine::{SourceStep, ask_every_source};
 use crate::event::{Call, CustomerNumber, Event, example_numbers};
 use crate::problem::{Code, Problem};
-use crate::rules::RuleSet;
+use crate::rules::{Asked, NamedSource, Origin, RuleSet};
+use crate::source::{Access, Failure};
 
-/// The sources that do not answer, in the order of the rules. One without a time-out of its own has as long as a decision.
-pub(super) fn problems(rules: &RuleSet) -> Result<Vec<Problem>> {
+/// What one source answered.
+pub(super) struct Connected<'r> {
+    source: &'r NamedSource,
+    step: SourceStep,
+    /// What a database said of us.
+    access: Option<Result<Access, Failure>>,
+    milliseconds: f64,
+}
+
+/// What the sources answer, in the order of the rules; those that are made of others are not asked themselves.
+pub(super) fn ask(rules: &RuleSet) -> Result<Vec<Connected<'_>>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let call = call(rules)?;
-    let steps =
-        runtime.block_on(async { ask_every_source(rules, &call, Instant::now() + rules.defaults.decide_within).await });
-    let failed = steps.iter().filter_map(|step| Some((step, step.why.as_ref()?)));
-    let told = failed.filter_map(|(step, why)| {
-        let source = rules.sources.iter().find(|source| source.name == step.source)?;
-        let message = format!("`{}` does not answer: {why}", source.name);
-        let help =
-            "it was asked about an example number, as a call would ask; look at its address, token and `records`";
-        Some(Problem::new(Code::NoAnswer, source.place.clone(), message).help(help))
-    });
-    Ok(told.collect())
+    runtime.block_on(async {
+        let deadline = Instant::now() + rules.defaults.decide_within;
+        let mut connected = Vec::new();
+        for step in ask_every_source(rules, &call, deadline).await {
+            let Some(source) = rules.sources.iter().find(|source| source.name == step.source) else { continue };
+            let Origin::Asked(asked) = &source.origin else { continue };
+            let begun = Instant::now();
+            let access = access(asked, rules).await;
+            let took = begun.elapsed().as_secs_f64() * 1e3;
+            connected.push(Connected { source, access, milliseconds: step.milliseconds.unwrap_or(took), step });
+        }
+        Ok(connected)
+    })
+}
+
+/// What a database says of us and of the statement; also where nothing was asked because another source has no record.
+async fn access(asked: &Asked, rules: &RuleSet) -> Option<Result<Access, Failure>> {
+    let within = asked.timeout.unwrap_or(rules.defaults.decide_within);
+    let late = || Some(Err(Failure::passing("it did not answer in time")));
+    timeout(within, asked.source.access()).await.unwrap_or_else(|_| late())
+}
+
+impl Connected<'_> {
+    /// Why it does not answer. What a database says of the statement says more than what it says of a call.
+    fn why(&self) -> Option<&str> {
+        match &self.access {
+            Some(Err(failure)) => Some(&failure.why),
+            _ => self.step.why.as_deref(),
+        }
+    }
+
+    /// That it does not answer, or whom it answers.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        let (name, place) = (&self.source.name, self.source.place.clone());
+        if let Some(why) = self.why() {
+            let help = match self.access {
+                Some(_) => "look at the URL in `database`, and whether `query` names what is there",
+                None => {
+                    "it was asked about an example number, as a call would ask; look at its address, token and `records`"
+                }
+            };
+            return Some(Problem::new(Code::NoAnswer, place, format!("`{name}` does not answer: {why}")).help(help));
+        }
+        let access = self.access.as_ref()?.as_ref().ok().filter(|access| access.can_write)?;
+        let (message, help) = match &access.user {
+            Some(user) => (
+                format!("`{name}` is asked as `{user}`, who could write"),
+                "make a user for it who may do no more than `select` on the tables it names: grant select on … to …",
+            ),
+            None => (format!("`{name}` is a file that this user could write"), "let this user only read the file"),
+        };
+        Some(Problem::new(Code::CanWrite, place, message).help(help))
+    }
+
+    /// For people; `None` where a problem says it.
+    pub(super) fn line(&self) -> Option<String> {
+        if self.why().is_some() {
+            return None;
+        }
+        let (name, took) = (&self.source.name, format!("{:.0} ms", self.milliseconds));
+        let said = match (&self.access, &self.step.unasked) {
+            (Some(Ok(Access { server, user: Some(user), can_write })), _) => {
+                let may = if *can_write { "who could write" } else { "who can only read" };
+                format!("{server} answered as {user}, {may}")
+            }
+            (Some(Ok(Access { server, .. })), _) => format!("{server} answered"),
+            (_, Some(unasked)) => return Some(format!("{name}: {} was not asked: {unasked}", self.step.kind)),
+            _ => format!("{} answered, {}", self.step.kind, problems::count(self.step.count, "record")),
+        };
+        Some(format!("{name}: {said}, {took}"))
+    }
+
+    /// For programs.
+    pub(super) fn to_json(&self) -> Value {
+        let access = self.access.as_ref().and_then(|access| access.as_ref().ok());
+        json!({
+            "source": &*self.source.name,
+            "kind": self.step.kind,
+            "found": if self.why().is_some() { "failed" } else { &self.step.found },
+            "count": self.step.count,
+            "milliseconds": (self.milliseconds * 1e3).round() / 1e3,
+            "unasked": self.step.unasked,
+            "why": self.why(),
+            "server": access.map(|access| &access.server),
+            "user": access.map(|access| &access.user),
+            "can_write": access.map(|access| access.can_write),
+        })
+    }
 }
 
 /// A call from an example number of the country of the rules.
