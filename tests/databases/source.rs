@@ -1,0 +1,96 @@
+//! A source of the kind `sql`, compiled and asked as the engine does.
+
+use std::path::Path;
+use std::time::Duration;
+
+use callcard::event::{CustomerNumber, Region};
+use callcard::problem::Fault;
+use callcard::source::{Failure, Network, Question, Reach, Record, Records, Source};
+use serde_json::{Value, json};
+
+/// The customer of every question.
+pub const NUMBER: &str = "+905321234567";
+
+/// Longer than any question here takes that is not meant to be stopped.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// Compiles a source whose URL is a secret, as it should be.
+pub fn compiled(url: &str, rest: Value, answer_within: Duration) -> Result<Source, Vec<Fault>> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let network = Network::new().unwrap();
+    let mut sql = json!({"database": "${DATABASE}"});
+    sql.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+    let expand = |text: &str, _: &str| Ok(text.replace("${DATABASE}", url));
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let region = Region::default();
+    let reach = Reach { root: here, directory: here, expand: &expand, network: &network, region, answer_within };
+    Source::compile(&json!({"sql": sql}), &reach).map(|compiled| compiled.source)
+}
+
+/// A source with a statement of so many parameters.
+pub fn source(url: &str, query: &str, parameters: usize) -> Source {
+    quick(url, query, parameters, ANSWER_WITHIN)
+}
+
+/// The same with another time in which it answers.
+pub fn quick(url: &str, query: &str, parameters: usize, answer_within: Duration) -> Source {
+    let names: Vec<&str> = std::iter::repeat_n("customer.e164", parameters).collect();
+    compiled(url, json!({"query": query, "parameters": names}), answer_within).unwrap()
+}
+
+/// What a call asks.
+pub fn question(parameters: &[Value]) -> Question {
+    let region = Region::default();
+    let customer = CustomerNumber::parse(Some(NUMBER), region);
+    Question { account: "hipcall".to_owned(), customer, region, parameters: parameters.to_vec() }
+}
+
+pub async fn ask(source: &Source, parameters: &[Value]) -> Result<Records, Failure> {
+    source.ask(&question(parameters)).await
+}
+
+/// The one record of an answer.
+pub async fn one(url: &str, query: &str, parameters: &[Value]) -> Record {
+    let said = ask(&source(url, query, parameters.len()), parameters).await;
+    let records = said.unwrap_or_else(|failure| panic!("`{query}` failed: {}", failure.why)).records;
+    assert_eq!(records.len(), 1, "{query}");
+    records.into_iter().next().unwrap()
+}
+
+/// The one value of an answer, whose column is named `v`.
+pub async fn value(url: &str, query: &str, parameters: &[Value]) -> Value {
+    one(url, query, parameters).await["v"].clone()
+}
+
+/// Why there is no answer.
+pub async fn why(url: &str, query: &str, parameters: &[Value]) -> String {
+    ask(&source(url, query, parameters.len()), parameters).await.unwrap_err().why
+}
+
+/// Texts that would do harm were they part of a statement.
+pub fn hostile() -> Vec<String> {
+    let mut texts: Vec<String> = [
+        "'",
+        "''",
+        "\"",
+        "`",
+        "\\",
+        "\\'",
+        "'; drop table people; --",
+        "' or '1'='1",
+        "$1",
+        "?",
+        "{{x}}",
+        "%",
+        "--",
+        "/*",
+        "🦀 ğüşiöç",
+        "\u{202e}abc",
+        "",
+        " ",
+    ]
+    .map(str::to_owned)
+    .into();
+    texts.push("ç'\"".repeat(3_334));
+    texts
+}
