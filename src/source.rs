@@ -285,7 +285,7 @@ impl Source {
     pub fn refresh(&self) -> Option<Refreshed> {
         match &self.kind {
             Kind::Csv(csv) => csv.refresh(),
-            Kind::Static(_) | Kind::Http(_) | Kind::Stub(_) => None,
+            _ => None,
         }
     }
 
@@ -313,14 +313,12 @@ impl Source {
         records.records.truncate(RECORDS_MAX);
         Ok(records)
     }
-}
 
-impl Source {
     /// Who a database takes us for, after it has read the statement; `None` where the source is no database.
     pub async fn access(&self) -> Option<Result<Access, Failure>> {
         match &self.kind {
             Kind::Sql(sql) => Some(sql.access().await),
-            Kind::Csv(_) | Kind::Http(_) | Kind::Stub(_) => None,
+            _ => None,
         }
     }
 }

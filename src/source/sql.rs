@@ -182,7 +182,7 @@ fn sqlite_file(path: &str, is_secret: bool, reach: &Reach<'_>) -> Result<PathBuf
         return Ok(reach.directory.join(path));
     }
     let help = "a file elsewhere is named by an environment variable: `sqlite:${ERP_FILE}`";
-    inside(path, reach).map_err(|message| Fault::new(Code::SourceFile, "", message).help(help))
+    inside(path, reach.directory, reach.root).map_err(|message| Fault::new(Code::SourceFile, "", message).help(help))
 }
 
 impl Dialect {
