@@ -55,7 +55,7 @@ use crate::card::{CardTemplate, Renderer};
 use crate::condition::{Facts, Space, When};
 use crate::event::{Direction, EventKind, Region};
 use crate::problem::{Code, Place, Problem};
-use crate::source::{Network, Refreshed, Source, Stub};
+use crate::source::{AccountApi, Network, Refreshed, Source, Stub};
 use matcher::Matcher;
 
 /// Everything that decides about calls.
@@ -102,6 +102,18 @@ pub struct Account {
     pub webhook_secret: SecretString,
     /// Cards that may be sent in a minute.
     pub requests_per_minute: u32,
+}
+
+impl Account {
+    /// Its API, for sources that ask it.
+    fn api(&self) -> AccountApi {
+        AccountApi {
+            account: self.name.clone(),
+            api: self.api.clone(),
+            token: self.token.clone(),
+            requests_per_minute: self.requests_per_minute,
+        }
+    }
 }
 
 /// One rule.

@@ -8,6 +8,7 @@ mod asker;
 mod csv;
 mod fixed;
 mod guard;
+mod hipcall;
 mod http;
 mod index;
 mod order;
@@ -17,6 +18,7 @@ mod sql;
 pub use asker::{Asker, Care, Figures, How, Keep, Phase, Said};
 pub use csv::{Csv, File, Layout, Refreshed, Sheet};
 pub use fixed::Fixed;
+pub use hipcall::{AccountApi, Hipcall};
 pub use http::{Http, Network};
 pub use sql::{Access, Sql};
 
@@ -36,7 +38,7 @@ pub type Record = Map<String, Value>;
 pub const RECORDS_MAX: usize = 100;
 
 /// The kinds of sources that are asked themselves, as they are written in the rules.
-pub const KINDS: [&str; 4] = ["csv", "http", "sql", "static"];
+pub const KINDS: [&str; 5] = ["csv", "hipcall", "http", "sql", "static"];
 
 /// A place that can be asked, and the order of what it answers.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ enum Kind {
     Csv(Csv),
     /// Records in the rules.
     Static(Fixed),
+    /// The phone system's own directory.
+    Hipcall(Hipcall),
     /// A web service.
     Http(Box<Http>),
     /// A database.
@@ -158,6 +162,8 @@ pub struct Reach<'a> {
     pub expand: &'a dyn Fn(&str, &str) -> Result<String, String>,
     /// Connections for HTTP sources.
     pub network: &'a Network,
+    /// The APIs of the phone-system accounts.
+    pub accounts: &'a [AccountApi],
     /// How numbers without country code are read.
     pub region: Region,
     /// After this time a question is ended, whoever still waits.
@@ -209,6 +215,7 @@ impl Source {
             "csv" => csv::compile(inner, reach),
             "static" => fixed::compile(inner, reach),
             "sql" => sql::compile(inner, reach),
+            "hipcall" => hipcall::compile(inner, reach),
             _ => http::compile(inner, reach),
         };
         let mut made = made.map_err(|faults| under(faults, &pointer))?;
@@ -238,7 +245,7 @@ impl Source {
         match &self.kind {
             Kind::Csv(csv) => Some(csv.columns()),
             Kind::Static(fixed) => Some(fixed.columns()),
-            Kind::Http(_) | Kind::Sql(_) | Kind::Stub(_) => None,
+            Kind::Hipcall(_) | Kind::Http(_) | Kind::Sql(_) | Kind::Stub(_) => None,
         }
     }
 
@@ -247,16 +254,24 @@ impl Source {
         match &self.kind {
             Kind::Csv(_) => true,
             Kind::Http(http) => http.has_only_texts(),
-            Kind::Sql(_) | Kind::Static(_) | Kind::Stub(_) => false,
+            Kind::Hipcall(_) | Kind::Sql(_) | Kind::Static(_) | Kind::Stub(_) => false,
         }
     }
 
     /// Whether no record of somebody else can pass: it looks at the numbers of each.
     pub fn checks_numbers(&self) -> bool {
         match &self.kind {
-            Kind::Csv(_) | Kind::Static(_) | Kind::Stub(_) => true,
+            Kind::Csv(_) | Kind::Hipcall(_) | Kind::Static(_) | Kind::Stub(_) => true,
             Kind::Http(http) => http.checks_numbers(),
             Kind::Sql(sql) => sql.checks_numbers(),
+        }
+    }
+
+    /// How many questions a minute are right where the definition does not say; `None` where any number is.
+    pub fn default_per_minute(&self) -> Option<u32> {
+        match &self.kind {
+            Kind::Hipcall(hipcall) => hipcall.per_minute(),
+            _ => None,
         }
     }
 
@@ -265,6 +280,7 @@ impl Source {
         match &self.kind {
             Kind::Csv(_) => "csv",
             Kind::Static(_) => "static",
+            Kind::Hipcall(_) => "hipcall",
             Kind::Http(_) => "http",
             Kind::Sql(_) => "sql",
             Kind::Stub(_) => "stub",
@@ -297,6 +313,7 @@ impl Source {
         let mut records = match &self.kind {
             Kind::Csv(csv) => csv.ask(&question.customer),
             Kind::Static(fixed) => fixed.ask(&question.customer),
+            Kind::Hipcall(hipcall) => hipcall.ask(question).await?,
             Kind::Http(http) => http.ask(question).await?,
             Kind::Sql(sql) => sql.ask(question).await?,
             Kind::Stub(stub) => {

@@ -3,6 +3,7 @@
 //! The engine is the real one, with an outbox in a temporary directory. Only the phone system is not: it rings, takes a
 //! card as strictly as the real one, and shows it.
 
+mod directory;
 mod phone;
 mod samples;
 

@@ -25,10 +25,11 @@ use settings::Texts;
 
 use super::matcher::Matcher;
 use super::yaml::{Document, Node};
-use super::{Environment, NamedSource, Origin, RuleSet, lint, schema};
+use super::{Account, Environment, NamedSource, Origin, RuleSet, lint, schema};
 use crate::card::{CardTemplate, Locale, Names, Renderer};
 use crate::condition::{Lists, Schedules, Vocabulary};
 use crate::problem::{Code, Fault, Place, Problem};
+use crate::source::AccountApi;
 
 /// Names that every template knows.
 const CALL_NAMES: [&str; 5] = ["call", "customer", "event", "line", "now"];
@@ -69,12 +70,14 @@ pub(super) fn compile(
         }
     }
     let (hides_names, before) = (broken.hides_names(), problems.len());
-    let mut compiler = Compiler { documents, broken, root, renderers: BTreeMap::new(), environment, problems };
+    let mut compiler =
+        Compiler { documents, broken, root, renderers: BTreeMap::new(), environment, apis: Vec::new(), problems };
     let (defaults, locale) = compiler.defaults();
     let texts = compiler.texts();
     let place = entries(documents, "texts").first().map(|entry| entry.place.clone());
     let renderer = compiler.renderer(&locale, &texts, place);
     let accounts = compiler.accounts();
+    compiler.apis = accounts.iter().map(Account::api).collect();
     let lists = compiler.lists(defaults.region);
     let schedules = compiler.schedules(defaults.region);
     let names: Vec<Arc<str>> = compiler.entries("sources").iter().map(|entry| Arc::from(entry.name)).collect();
@@ -201,6 +204,8 @@ struct Compiler<'a> {
     /// By language.
     renderers: BTreeMap<String, Arc<Renderer>>,
     environment: &'a Environment<'a>,
+    /// Those of the accounts, for sources that ask them.
+    apis: Vec<AccountApi>,
     problems: &'a mut Vec<Problem>,
 }
 

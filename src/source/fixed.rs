@@ -97,6 +97,7 @@ mod tests {
             directory: here,
             expand: &|text, _| Ok(text.to_owned()),
             network: &network,
+            accounts: &[],
             region: Region::default(),
             answer_within: std::time::Duration::from_secs(1),
         };

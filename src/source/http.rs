@@ -4,7 +4,7 @@
 //! the leaves of the body. It keeps no answer and asks once: caching and second tries are not here. The one exception is
 //! an OAuth2 token that the service no longer takes: then the question is put again with a new one.
 
-mod answer;
+pub(super) mod answer;
 mod body;
 mod definition;
 mod network;

@@ -23,7 +23,8 @@ pub fn compiled(url: &str, rest: Value, answer_within: Duration) -> Result<Sourc
     let expand = |text: &str, _: &str| Ok(text.replace("${DATABASE}", url));
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let region = Region::default();
-    let reach = Reach { root: here, directory: here, expand: &expand, network: &network, region, answer_within };
+    let reach =
+        Reach { root: here, directory: here, expand: &expand, network: &network, accounts: &[], region, answer_within };
     Source::compile(&json!({"sql": sql}), &reach).map(|compiled| compiled.source)
 }
 

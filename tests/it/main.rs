@@ -23,6 +23,7 @@ mod server;
 mod admin;
 mod cards;
 mod care;
+mod directory;
 mod durability;
 mod hostile;
 mod log;

@@ -1,4 +1,4 @@
-//! A strict card API, written from what is known of the real one and not from the library's schema.
+//! A strict card API and the directory beside it, written from what is known of the real one and not from the library's schema.
 //!
 //! A key that is unknown, null or empty costs the whole card, and so does a wrong type or a wrong token. It records every
 //! request, and plays one scripted fault a request before it becomes itself again.
@@ -32,6 +32,15 @@ struct State {
     received: Vec<Received>,
     script: VecDeque<Reply>,
     always: Option<Reply>,
+    directory: Directory,
+}
+
+/// What the lookup knows; `data` of its answer.
+#[derive(Default)]
+struct Directory {
+    known: Option<Value>,
+    reply: Option<Reply>,
+    asked: Vec<Request>,
 }
 
 /// The fake phone system.
@@ -60,6 +69,21 @@ impl Phone {
     /// Every request is answered so, until `None`.
     pub fn always(&self, reply: Option<Reply>) {
         self.state.lock().unwrap().always = reply;
+    }
+
+    /// From now on every lookup finds these, whoever is asked about.
+    pub fn knows(&self, contacts: Value, companies: Value) {
+        self.state.lock().unwrap().directory.known = Some(json!({"contacts": contacts, "companies": companies}));
+    }
+
+    /// Every lookup is answered so, until `None`; cards are taken all the same.
+    pub fn looks_up(&self, reply: Option<Reply>) {
+        self.state.lock().unwrap().directory.reply = reply;
+    }
+
+    /// Every lookup.
+    pub fn asked(&self) -> Vec<Request> {
+        self.state.lock().unwrap().directory.asked.clone()
     }
 
     pub fn stop(&mut self) {
@@ -97,6 +121,11 @@ pub fn too_many(seconds: u64) -> Reply {
 }
 
 fn answer(state: &mut State, request: Request) -> Reply {
+    if request.path() == "/api/v3/lookup/by_phone" {
+        let reply = state.directory.reply.clone().unwrap_or_else(|| look_up(&request, state.directory.known.as_ref()));
+        state.directory.asked.push(request);
+        return reply;
+    }
     let call_id = call_id(request.path()).unwrap_or_default().to_owned();
     let reply = state.always.clone().or_else(|| state.script.pop_front()).unwrap_or_else(|| strict(&request));
     let status = match &reply {
@@ -113,8 +142,25 @@ fn call_id(path: &str) -> Option<&str> {
     ((1..=64).contains(&id.len()) && id.bytes().all(allowed)).then_some(id)
 }
 
+fn detail(status: u16, detail: &str) -> Reply {
+    Reply::json(status, &json!({"errors": {"detail": detail}}))
+}
+
+/// The lookup, with one parameter, a whole number with its plus.
+fn look_up(request: &Request, known: Option<&Value>) -> Reply {
+    if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
+        return detail(401, "Unauthorized");
+    }
+    let query = request.target.split_once('?').map_or("", |(_, query)| query);
+    let number = query.strip_prefix("number=%2B").or_else(|| query.strip_prefix("phone=%2B")).unwrap_or_default();
+    if request.method != "GET" || number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return detail(400, "Bad Request");
+    }
+    let nobody = json!({"contacts": [], "companies": []});
+    Reply::json(200, &json!({"data": known.unwrap_or(&nobody)}))
+}
+
 fn strict(request: &Request) -> Reply {
-    let detail = |status: u16, detail: &str| Reply::json(status, &json!({"errors": {"detail": detail}}));
     let Some(call_id) = call_id(&request.target) else { return detail(404, "Not Found") };
     if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
         return detail(401, "Unauthorized");

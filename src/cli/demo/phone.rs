@@ -1,4 +1,5 @@
-//! The fake phone system: rings by webhook, takes one card a call as strictly as the real one, and has a small page.
+//! The fake phone system: rings by webhook, takes one card a call as strictly as the real one, answers lookups, and has a
+//! small page.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -7,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -19,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use tokio::time::Instant;
 
+use super::directory;
 use super::samples::{self, Sample};
 use crate::card::Card;
 use crate::outbox::Row;
@@ -95,6 +97,7 @@ impl Phone {
             .route("/state", get(state))
             .route("/ring", post(ask_to_ring))
             .route("/api/v3/calls/{id}/cards", post(take_card))
+            .route("/api/v3/lookup/by_phone", get(look_up))
             .with_state(Arc::clone(&phone));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(phone)
@@ -201,6 +204,11 @@ impl Phone {
         self.board().problems = problems.iter().map(line).collect();
     }
 
+    fn is_allowed(&self, headers: &HeaderMap) -> bool {
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        given == Some(format!("Bearer {}", self.token).as_str())
+    }
+
     fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -285,16 +293,32 @@ async fn ask_to_ring(State(phone): State<Arc<Phone>>, body: Bytes) -> Response {
     }
 }
 
+fn unauthorized() -> Response {
+    (StatusCode::UNAUTHORIZED, Json(json!({ "errors": { "detail": "Unauthorized" } }))).into_response()
+}
+
+/// What a lookup asks.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LookUp {
+    #[serde(alias = "phone")]
+    number: String,
+}
+
+/// The directory's API.
+async fn look_up(State(phone): State<Arc<Phone>>, headers: HeaderMap, Query(asked): Query<LookUp>) -> Response {
+    if phone.is_allowed(&headers) { Json(directory::lookup(&asked.number)).into_response() } else { unauthorized() }
+}
+
 /// The card API. The first card of a call wins, as with the real one.
 async fn take_card(
     State(phone): State<Arc<Phone>>,
     Path(id): Path<String>,
-    headers: axum::http::HeaderMap,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if given != Some(format!("Bearer {}", phone.token).as_str()) {
-        return (StatusCode::UNAUTHORIZED, Json(json!({ "errors": { "detail": "Unauthorized" } }))).into_response();
+    if !phone.is_allowed(&headers) {
+        return unauthorized();
     }
     let rows = serde_json::from_slice::<Value>(&body).ok().and_then(|body| body.get("card")?.as_array().cloned());
     match Card::check(rows.unwrap_or_default()) {

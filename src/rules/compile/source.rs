@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -159,7 +160,8 @@ impl<'a> Compiler<'a> {
     ) -> Reach<'r> {
         let directory = Path::new(&entry.document.file.path).parent().unwrap_or(Path::new("."));
         let answer_within = Duration::from_secs(10);
-        Reach { root: self.root, directory, expand, network: self.environment.network, region, answer_within }
+        let (network, accounts) = (self.environment.network, self.apis.as_slice());
+        Reach { root: self.root, directory, expand, network, accounts, region, answer_within }
     }
 
     /// A source that is asked itself, and what is to be filled in for each question.
@@ -183,11 +185,12 @@ impl<'a> Compiler<'a> {
             faults.push(fault.help("make it shorter than `defaults.decide_within`"));
         }
         let within = timeout.unwrap_or(defaults.decide_within);
-        let care = care::care(entry.node, within);
+        let mut care = care::care(entry.node, within);
         let reach = Reach { answer_within: care.answer_within, ..self.reach(entry, defaults.region, &expand) };
         let definition = entry.node.to_json();
         let compiled = Source::compile(&definition, &reach).map_err(|found| faults.extend(found)).ok()?;
         faults.extend(compiled.faults);
+        care.per_minute = care.per_minute.or(compiled.source.default_per_minute());
         faults.extend(care::faults(entry.node, &compiled.source, &care, within));
         let fingerprint = fingerprint(entry.name, &definition, &reach, &expanded.borrow());
         let source = Arc::new(compiled.source);
@@ -203,7 +206,8 @@ fn fingerprint(name: &str, definition: &Value, reach: &Reach<'_>, expanded: &[St
     let (definition, within) = (definition.to_string(), reach.answer_within.as_millis().to_string());
     let mut hash = Sha256::new();
     let parts = [name, &definition, &directory, &region, &within];
-    for part in parts.into_iter().chain(expanded.iter().map(String::as_str)) {
+    let accounts = reach.accounts.iter().flat_map(|api| [api.account.as_str(), &api.api, api.token.expose_secret()]);
+    for part in parts.into_iter().chain(expanded.iter().map(String::as_str)).chain(accounts) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }

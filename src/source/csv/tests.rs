@@ -28,6 +28,7 @@ fn compiled(place: &Path, definition: &Value) -> Result<(Csv, Vec<Fault>), Vec<F
         directory: place,
         expand: &|text, _| Ok(text.to_owned()),
         network: &network,
+        accounts: &[],
         region: Region::default(),
         answer_within: std::time::Duration::from_secs(1),
     };

@@ -16,7 +16,7 @@ use crate::source::guard::NoPublicAddress;
 use crate::source::{Again, Failure, Question, Record, Records, owner};
 
 /// Bytes of an answer after inflating; a contact is a few hundred.
-const BODY_BYTES_MAX: usize = 1024 * 1024;
+pub(in crate::source) const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// The longest wait that is believed of a service that asks not to be asked: a wrong date must not silence it for a day.
 const WAIT_MAX: Duration = Duration::from_secs(5 * 60);
@@ -179,7 +179,7 @@ impl Records {
 }
 
 /// The body, unless it is longer than this. What is longer is not read to its end.
-pub(super) async fn body(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+pub(in crate::source) async fn body(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, Failure> {
     let too_long = || Failure::lasting(format!("its answer has more than {bytes_max} bytes"));
     if response.content_length().is_some_and(|length| length > bytes_max as u64) {
         return Err(too_long());
@@ -195,7 +195,7 @@ pub(super) async fn body(mut response: Response, bytes_max: usize) -> Result<Vec
 }
 
 /// Why a request failed, without its URL: that may hold the customer's number.
-pub(super) fn broken(error: &reqwest::Error) -> Failure {
+pub(in crate::source) fn broken(error: &reqwest::Error) -> Failure {
     let mut cause: Option<&dyn Error> = Some(error);
     while let Some(one) = cause.filter(|one| !one.is::<NoPublicAddress>()) {
         cause = one.source();
@@ -215,7 +215,7 @@ pub(super) fn broken(error: &reqwest::Error) -> Failure {
 }
 
 /// What a status that is no success says about asking again.
-pub(super) fn refused(status: StatusCode, headers: &HeaderMap) -> Failure {
+pub(in crate::source) fn refused(status: StatusCode, headers: &HeaderMap) -> Failure {
     let again = match status.as_u16() {
         429 => Again::After(wait(headers).unwrap_or(WAIT_UNSAID)),
         503 => wait(headers).map_or(Again::Soon, Again::After),

@@ -37,10 +37,15 @@ impl Network {
         Ok(Network { public, private, proxied: Arc::default(), tokens: Arc::default() })
     }
 
+    /// Connections that may lead to private addresses.
+    pub(in crate::source) fn private(&self) -> Arc<Client> {
+        Arc::clone(&self.private)
+    }
+
     /// The connections of sources that may be at private addresses or not, through a proxy or not.
     pub(super) fn client(&self, private: bool, proxy: Option<&str>) -> Result<Arc<Client>, reqwest::Error> {
         match proxy {
-            None if private => Ok(Arc::clone(&self.private)),
+            None if private => Ok(self.private()),
             None => Ok(Arc::clone(&self.public)),
             Some(url) => {
                 self.proxied.get_or(&[if private { "private" } else { "public" }, url], || made(private, Some(url)))

@@ -22,6 +22,7 @@ fn compiled(definition: &Value) -> Result<(Http, Vec<Parameter>), Vec<Fault>> {
         directory: Path::new("."),
         expand: &with_secret,
         network: &Network::new().unwrap(),
+        accounts: &[],
         region: Region::parse("TR").unwrap(),
         answer_within: Duration::from_secs(1),
     };
