@@ -7,6 +7,7 @@
 //! A call gets one card. Its events are handed out one at a time, in the order of their arrival: the next one when the one
 //! before it is decided. The decision that is a card is kept before the card is sent, and there is one such row a call.
 
+mod forget;
 mod listing;
 mod settlement;
 mod store;
@@ -15,6 +16,7 @@ mod tests;
 mod work;
 mod writer;
 
+pub use forget::Erased;
 pub use listing::{Detail, Filter, LIST_ROWS_MAX, Row, Unreadable};
 pub use settlement::{Settlement, State, UnknownState};
 pub use work::{FORGET_ROWS_MAX, UNREADABLE_ROWS_MAX};
@@ -65,6 +67,9 @@ pub enum OutboxError {
     /// A read or a commit failed. Everything in that transaction is undone, and all its callers get the same error.
     #[error("the outbox could not be read or written")]
     Storage(#[source] Arc<rusqlite::Error>),
+    /// Another process reads the database, and so keeps what was erased in its write-ahead log.
+    #[error("another process reads the outbox: what was erased stays in its log until that has ended")]
+    LogInUse,
     /// The outbox was closed.
     #[error("the outbox is closed")]
     Closed,
@@ -177,7 +182,7 @@ pub enum Standing {
 
 /// A handle on the outbox; clones share it. When the last one is dropped the writer finishes what it took, and ends.
 ///
-/// Once open, everything fails in two ways only: [`OutboxError::Storage`] and [`OutboxError::Closed`].
+/// Once open, everything but [`Self::erase`] fails in two ways only: [`OutboxError::Storage`] and [`OutboxError::Closed`].
 ///
 /// The writer is a thread outside the runtime: a test that pauses tokio's clock must expect the clock to run ahead, to the next
 /// timer, while it waits for an answer of the outbox.

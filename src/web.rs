@@ -27,6 +27,7 @@ pub fn admin(admin: Arc<Admin>) -> Router {
         .route("/readyz", get(admin::ready))
         .route("/metrics", get(admin::metrics))
         .route("/-/reload", post(admin::reload))
+        .route("/-/forget", post(admin::forget))
         .route("/api/deliveries", get(admin::deliveries))
         .route("/api/deliveries/{id}", get(admin::delivery))
         .route("/api/unreadable", get(admin::unreadable))

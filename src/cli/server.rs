@@ -71,6 +71,7 @@ impl Server {
             registry,
             reload: reload(metrics.clone()),
             metrics,
+            now: Timestamp::now,
             token: addresses.admin_token,
         };
         let (listen, admin_listen) = (public.local_addr()?, private.local_addr()?);

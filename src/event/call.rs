@@ -82,6 +82,14 @@ impl Call {
     }
 }
 
+impl Call {
+    /// The caller's and the callee's number, whoever is the customer; also where no direction says who that is.
+    pub fn numbers(&self, region: Region) -> [CustomerNumber; 2] {
+        ["caller_number", "callee_number"]
+            .map(|key| phone_number(self.payload.pointer(&format!("/data/{key}")), region))
+    }
+}
+
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")

@@ -105,9 +105,13 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Sql<Vec<Row>> {
 
 pub(super) fn show(connection: &Connection, id: DeliveryId) -> Sql<Option<Detail>> {
     connection
-        .query_row(&format!("SELECT {ROW_COLUMNS}, card, trace FROM delivery WHERE id = ?1"), params![id.0], |row| {
-            Ok(Detail { row: listed(row)?, card: row.get("card")?, trace: row.get("trace")? })
-        })
+        .query_row(
+            &format!(
+                "SELECT {ROW_COLUMNS}, nullif(card, '') AS card, nullif(trace, '') AS trace FROM delivery WHERE id = ?1"
+            ),
+            params![id.0],
+            |row| Ok(Detail { row: listed(row)?, card: row.get("card")?, trace: row.get("trace")? }),
+        )
         .optional()
 }
 

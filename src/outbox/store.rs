@@ -17,6 +17,9 @@ const DATABASE_FILE: &str = "outbox.sqlite3";
 /// to be an error rather than a standstill.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the writer waits for such a shell when it only wants to empty the log: events wait behind it.
+const LOG_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// To what size the write-ahead log shrinks after a checkpoint. A burst may need more for a while, but not keep it.
 const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 
@@ -144,7 +147,18 @@ fn make_durable(connection: &Connection, path: &Path) -> Result<(), OutboxError>
     connection
         .pragma_update(None, "synchronous", "full")
         .and_then(|()| connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_MAX, |_| Ok(())))
+        // What is erased must not stay in freed pages, and no row may get into a temporary file.
+        .and_then(|()| connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(())))
+        .and_then(|()| connection.pragma_update(None, "temp_store", "memory"))
         .map_err(|error| cannot_open(path, error))
+}
+
+/// Moves the write-ahead log into the database and cuts it to nothing; `false` where somebody else still reads it.
+pub(super) fn empty_log(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    connection.busy_timeout(LOG_TIMEOUT)?;
+    let busy: Result<bool, _> = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    busy.map(|busy| !busy)
 }
 
 /// A lease at this moment belongs to a process that is gone, for this one has the lock. Its attempt stays counted.

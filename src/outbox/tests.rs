@@ -9,6 +9,7 @@ use super::*;
 
 mod calls;
 mod files;
+mod forget;
 
 const LEASE: Duration = Duration::from_secs(30);
 

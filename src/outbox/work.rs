@@ -128,7 +128,7 @@ fn keep_decision(connection: &Connection, id: DeliveryId, decided: &Decided) -> 
 }
 
 /// This delivery is decided: the next event of its call that waits is due. Whoever has a card is not waiting but retrying.
-fn end_waiting(connection: &Connection, id: DeliveryId) -> Sql<()> {
+pub(super) fn end_waiting(connection: &Connection, id: DeliveryId) -> Sql<()> {
     connection.execute(
         "UPDATE delivery SET claimable_at = received_at WHERE id =
              (SELECT min(later.id) FROM delivery AS later JOIN delivery AS this USING (account, call_id)

@@ -9,6 +9,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -16,7 +17,8 @@ use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use super::Metrics;
-use crate::outbox::{DeliveryId, Filter, Outbox, State as DeliveryState};
+use crate::event::CustomerNumber;
+use crate::outbox::{DeliveryId, Filter, Outbox, OutboxError, State as DeliveryState};
 use crate::problem::Problem;
 use crate::rules::{Live, Rejected};
 
@@ -38,6 +40,8 @@ pub struct Admin {
     pub metrics: Metrics,
     /// Loads the rules again.
     pub reload: Reload,
+    /// The clock.
+    pub now: fn() -> Timestamp,
     /// Demanded as a bearer token where it is set.
     pub token: Option<SecretString>,
 }
@@ -140,7 +144,57 @@ pub(super) async fn unreadable(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
-fn failed(error: &crate::outbox::OutboxError) -> Response {
+/// Who is to be forgotten.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Forget {
+    number: Option<String>,
+}
+
+/// `POST /-/forget?number=…`: removes a person from caches, outbox and traces, and says what it removed.
+pub(super) async fn forget(State(admin): State<Arc<Admin>>, Query(asked): Query<Forget>) -> Response {
+    let rules = admin.live.rules();
+    let region = rules.defaults.region;
+    let given = asked.number.unwrap_or_default();
+    // A plus that is not percent-encoded arrives as a blank.
+    let with_plus = given.strip_prefix(' ').map(|digits| format!("+{digits}"));
+    let readings = with_plus.iter().chain([&given]).map(|text| CustomerNumber::parse(Some(text), region));
+    let Some((number, e164)) =
+        readings.into_iter().find_map(|number| Some((number.clone(), number.e164()?.to_owned())))
+    else {
+        let body = json!({
+            "error": "`number` is no full telephone number",
+            "help": "write it with its country code: /-/forget?number=%2B905321234567",
+        });
+        return (StatusCode::BAD_REQUEST, Json(body)).into_response();
+    };
+    let caches: serde_json::Map<_, _> =
+        rules.forget(&e164).into_iter().map(|(source, answers)| (source, answers.into())).collect();
+    let masked = number.masked();
+    match admin.outbox.erase(&number, region, (admin.now)()).await {
+        Ok(erased) => {
+            let (deliveries, unreadable) = (erased.deliveries, erased.unreadable);
+            tracing::info!(
+                customer.number = masked,
+                deliveries,
+                unreadable,
+                "{masked} is forgotten on request: {deliveries} deliveries, {unreadable} unreadable webhooks"
+            );
+            let body = json!({
+                "number": masked, "deliveries": deliveries, "unreadable": unreadable, "caches": caches,
+            });
+            Json(body).into_response()
+        }
+        Err(error @ OutboxError::LogInUse) => {
+            tracing::warn!(customer.number = masked, "{masked} is forgotten on request, but {error}");
+            let body = json!({ "error": error.to_string(), "help": "ask again when it has ended" });
+            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &OutboxError) -> Response {
     tracing::error!(%error, "the outbox can't be read: {error}");
     StatusCode::SERVICE_UNAVAILABLE.into_response()
 }

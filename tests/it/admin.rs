@@ -96,6 +96,7 @@ async fn with_a_token_the_admin_address_lets_nobody_in_without_it() {
         ("GET", "/readyz"),
         ("GET", "/metrics"),
         ("POST", "/-/reload"),
+        ("POST", "/-/forget?number=05321234567"),
         ("GET", "/api/deliveries"),
         ("GET", "/api/deliveries/1"),
         ("GET", "/api/unreadable"),

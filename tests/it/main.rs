@@ -25,6 +25,7 @@ mod cards;
 mod care;
 mod directory;
 mod durability;
+mod forget;
 mod hostile;
 mod log;
 mod one_card;

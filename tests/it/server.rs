@@ -100,6 +100,11 @@ impl Place {
         self.directory.path().join("rules")
     }
 
+    /// Where the outbox is, unless an argument says otherwise.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
     /// Writes a file below the rule directory.
     pub fn write(&self, name: &str, text: &str) {
         let path = self.rules().join(name);
@@ -115,7 +120,7 @@ impl Place {
             command.arg("--rules").arg(self.rules());
         }
         if !self.arguments.iter().any(|argument| argument == "--data") {
-            command.arg("--data").arg(self.directory.path().join("data"));
+            command.arg("--data").arg(self.data());
         }
         command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

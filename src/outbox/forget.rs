@@ -1,0 +1,206 @@
+//! A person is to be forgotten: what is kept of their calls is overwritten, and the bytes are gone from the files.
+//!
+//! The row of a delivery stays with its call, its state and its times, so that a webhook that comes again is still known.
+//! What a card in the agent's hands or a log shows is not here, and neither is what sources keep.
+//!
+//! Overwritten is not gone. SQLite zeroes what it frees (`secure_delete`), but when it moves rows to another page it leaves
+//! their bytes in the gap of the old one: about one row in a hundred was still found in the file. So the rows around an
+//! erased one are taken out and put back, which frees those pages; and the write-ahead log is emptied in the end.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::work::{end_waiting, row_limit};
+use super::{DeliveryId, Outbox, OutboxError, State, Wake, writer};
+use crate::event::{Call, CustomerNumber, Event, Region};
+
+type Sql<T> = Result<T, rusqlite::Error>;
+
+/// How many rows are read at once: some 10 ms of a reader that nobody but listings waits for.
+const ROWS_READ_AT_ONCE: usize = 500;
+
+/// How many rows are erased in one commit, so that an event does not wait long behind it: each takes a few milliseconds.
+const ROWS_ERASED_AT_ONCE: usize = 8;
+
+/// How many rows on each side are laid out anew. Rows are moved to a neighbouring page only, and a page holds at most some 20.
+const ROWS_AROUND: i64 = 32;
+
+/// What an operator sees instead of the reason.
+const REASON: &str = "forgotten on request";
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Deliveries whose event, card and trace were erased.
+    pub deliveries: usize,
+    /// Unreadable webhooks that were deleted.
+    pub unreadable: usize,
+}
+
+/// Whom it is about.
+#[derive(Clone)]
+struct Person {
+    e164: String,
+    /// The number without country code and zero, as it is part of all of its forms.
+    significant: String,
+    region: Region,
+}
+
+/// The two tables that hold what a sender sent.
+#[derive(Clone, Copy)]
+enum Table {
+    Delivery,
+    Unreadable,
+}
+
+/// Some rows of a table that were looked at.
+struct Found {
+    /// Those about the person.
+    ids: Vec<i64>,
+    /// The last one that was looked at; `None` at the end of the table.
+    last: Option<i64>,
+}
+
+impl Outbox {
+    /// Erases what is kept about a customer's number, settled or not, and returns when its bytes are gone from the files.
+    /// A delivery that is not settled is settled as [`State::NoCard`]; who works on it can't write its card back.
+    ///
+    /// Numbers without country code are read as in `region`. Nothing is erased for what is no full number.
+    ///
+    /// # Errors
+    ///
+    /// [`OutboxError::LogInUse`] where another process reads the database and so keeps the old bytes in its log; everything
+    /// else is done then. Calling it again is fine.
+    pub async fn erase(
+        &self,
+        customer: &CustomerNumber,
+        region: Region,
+        now: Timestamp,
+    ) -> Result<Erased, OutboxError> {
+        let Some(person) = Person::of(customer, region) else { return Ok(Erased::default()) };
+        let deliveries = self.erase_from(Table::Delivery, &person, now).await?;
+        let unreadable = self.erase_from(Table::Unreadable, &person, now).await?;
+        self.empty_log().await?;
+        Ok(Erased { deliveries, unreadable })
+    }
+
+    /// Goes through a whole table beside the writer, which gets only what is to be erased.
+    async fn erase_from(&self, table: Table, person: &Person, now: Timestamp) -> Result<usize, OutboxError> {
+        let (mut erased, mut after) = (0, Some(0));
+        while let Some(last) = after {
+            let about = person.clone();
+            let found = self.read(move |connection| find(connection, table, &about, last)).await?;
+            for ids in found.ids.chunks(ROWS_ERASED_AT_ONCE) {
+                let ids = ids.to_vec();
+                erased += self
+                    .write(Wake::Waiters, move |connection| {
+                        ids.iter().map(|id| erase(connection, table, *id, now)).sum::<Sql<usize>>()
+                    })
+                    .await?;
+            }
+            after = found.last;
+        }
+        Ok(erased)
+    }
+
+    /// Moves the write-ahead log into the database and cuts it to nothing, while no listing reads.
+    async fn empty_log(&self) -> Result<(), OutboxError> {
+        let (commands, reader) = (self.commands.clone(), std::sync::Arc::clone(&self.reader));
+        let emptied = tokio::task::spawn_blocking(move || {
+            let _reader = reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let (command, answered) = writer::Command::empty_log();
+            commands.blocking_send(command).map_err(|_| OutboxError::Closed)?;
+            answered.blocking_recv().map_err(|_| OutboxError::Closed)?.map_err(OutboxError::Storage)
+        });
+        if emptied.await.map_err(|_| OutboxError::Closed)?? { Ok(()) } else { Err(OutboxError::LogInUse) }
+    }
+}
+
+impl Person {
+    fn of(customer: &CustomerNumber, region: Region) -> Option<Person> {
+        let international = customer.international()?;
+        let (_, significant) = international.split_once(' ')?;
+        let significant = significant.chars().filter(char::is_ascii_digit).collect();
+        Some(Person { e164: customer.e164()?.to_owned(), significant, region })
+    }
+
+    /// Whether a delivery's event is about this person, as the caller or as the callee.
+    fn has(&self, account: &str, body: &[u8], received_at: Timestamp) -> bool {
+        match Event::parse(body).ok().and_then(|event| Call::new(&event, account, self.region, received_at)) {
+            Some(call) => call.numbers(self.region).iter().any(|number| number.e164() == Some(&self.e164)),
+            None => self.is_mentioned(body),
+        }
+    }
+
+    /// Whether the digits of the number are there, with whatever separates them.
+    fn is_mentioned(&self, body: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(body);
+        let separates = |character: char| character.is_whitespace() || "-()./+".contains(character);
+        let plain: String = text.chars().filter(|character| !separates(*character)).collect();
+        plain.contains(&self.significant)
+    }
+}
+
+fn find(connection: &Connection, table: Table, person: &Person, after: i64) -> Sql<Found> {
+    let sql = match table {
+        // What was erased before has no body.
+        Table::Delivery => "SELECT id, account, received_at, body FROM delivery WHERE id > ?1 ORDER BY id LIMIT ?2",
+        Table::Unreadable => "SELECT id, account, received_at, body FROM unreadable WHERE id > ?1 ORDER BY id LIMIT ?2",
+    };
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query(params![after, row_limit(ROWS_READ_AT_ONCE)])?;
+    let mut found = Found { ids: Vec::new(), last: None };
+    while let Some(row) = rows.next()? {
+        let id = row.get("id")?;
+        let body = row.get_ref("body")?.as_blob()?;
+        let is_about = match table {
+            Table::Delivery => {
+                let account = row.get_ref("account")?.as_str()?;
+                !body.is_empty() && person.has(account, body, super::work::timestamp(row, "received_at")?)
+            }
+            Table::Unreadable => person.is_mentioned(body),
+        };
+        if is_about {
+            found.ids.push(id);
+        }
+        found.last = Some(id);
+    }
+    Ok(found)
+}
+
+fn erase(connection: &Connection, table: Table, id: i64, now: Timestamp) -> Sql<usize> {
+    let erased = match table {
+        Table::Delivery => erase_delivery(connection, id, now)?,
+        Table::Unreadable => connection.execute("DELETE FROM unreadable WHERE id = ?1", params![id])?,
+    };
+    lay_out_anew(connection, table, id)?;
+    Ok(erased)
+}
+
+/// An empty text stands for the card that was: a call that has one gets no other.
+fn erase_delivery(connection: &Connection, id: i64, now: Timestamp) -> Sql<usize> {
+    let erased = connection.execute(
+        "UPDATE delivery SET body = x'', card = iif(card IS NULL, NULL, ''), trace = iif(trace IS NULL, NULL, ''),
+                reason = ?2, state = iif(settled_at IS NULL, ?3, state), claimable_at = NULL,
+                settled_at = coalesce(settled_at, ?4)
+         WHERE id = ?1",
+        params![id, REASON, State::NoCard, now.as_millisecond()],
+    )?;
+    end_waiting(connection, DeliveryId(id))?;
+    Ok(erased)
+}
+
+/// Takes the rows around one out and puts them back, in memory: the pages on which they were are freed, and so zeroed.
+fn lay_out_anew(connection: &Connection, table: Table, id: i64) -> Sql<()> {
+    let table = match table {
+        Table::Delivery => "delivery",
+        Table::Unreadable => "unreadable",
+    };
+    let (from, to) = (id.saturating_sub(ROWS_AROUND), id.saturating_add(ROWS_AROUND));
+    connection.execute_batch(&format!(
+        "CREATE TEMP TABLE around AS SELECT * FROM {table} WHERE id BETWEEN {from} AND {to};
+         DELETE FROM {table} WHERE id BETWEEN {from} AND {to};
+         INSERT INTO {table} SELECT * FROM around ORDER BY id;
+         DROP TABLE around;"
+    ))
+}

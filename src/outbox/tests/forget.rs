@@ -1,0 +1,173 @@
+//! A person is forgotten: nothing of them is left in the files, and everything else is as it was.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::*;
+use crate::event::{CustomerNumber, Region};
+
+fn region() -> Region {
+    Region::parse("TR").unwrap()
+}
+
+fn number(person: u32) -> String {
+    format!("+90532{:07}", 1_000_000 + person)
+}
+
+/// A call of this person, with so much else in its body.
+fn call(call_id: &str, caller: &str, more: usize) -> Accept {
+    let body = json!({"event": "call_init", "data": {
+        "uuid": call_id, "direction": "inbound", "caller_number": caller, "callee_number": "+902582440032",
+        "note": "n".repeat(more),
+    }});
+    Accept { body: body.to_string().into_bytes(), ..event(call_id, 0) }
+}
+
+fn decided_for(name: &str, more: usize) -> Decided {
+    let card = json!({"card": [{"type": "title", "text": name}]}).to_string();
+    Decided { card: Some(card), trace: json!({"said": name, "more": "t".repeat(more)}).to_string(), ..decided() }
+}
+
+async fn erase(outbox: &Outbox, number: &str) -> (usize, usize) {
+    let customer = CustomerNumber::parse(Some(number), region());
+    let erased = outbox.erase(&customer, region(), at(100)).await.unwrap();
+    (erased.deliveries, erased.unreadable)
+}
+
+/// Whether a text stands anywhere in the files of the outbox.
+fn is_in_files(directory: &TempDir, text: &str) -> bool {
+    let files = fs::read_dir(directory.path()).unwrap();
+    files.into_iter().any(|file| {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    })
+}
+
+/// Many calls whose rows grow when they are decided, so that SQLite moves rows from page to page.
+async fn many_calls(outbox: &Outbox, persons: u32) {
+    let mut random = fastrand::Rng::with_seed(20_260_302);
+    for first in (0..persons).step_by(20) {
+        let mut settling = Vec::new();
+        for person in first..(first + 20).min(persons) {
+            let id = accepted(outbox, call(&format!("call-{person}"), &number(person), random.usize(0..150))).await;
+            settling.push((id, decided_for(&format!("Name{person:05}"), random.usize(0..300))));
+        }
+        random.shuffle(&mut settling);
+        for (id, decided) in settling {
+            outbox.settle(id, Settlement::Sent { status: 201 }, Some(decided), at(1)).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_person_is_left_in_the_files_and_all_of_everybody_else() {
+    let (directory, outbox) = new();
+    many_calls(&outbox, 400).await;
+    let forgotten = |person: u32| person % 4 == 1;
+    for person in (0..400).filter(|person| forgotten(*person)) {
+        assert_eq!(erase(&outbox, &number(person)).await, (1, 0));
+    }
+    outbox.empty_log().await.unwrap();
+    for person in 0..400 {
+        let name = format!("Name{person:05}");
+        for text in [&number(person)[3..], &name] {
+            assert_eq!(is_in_files(&directory, text), !forgotten(person), "{person}: {text}");
+        }
+    }
+    let rows = outbox.list(Filter { limit: 1000, ..everything() }).await.unwrap();
+    let calls: Vec<String> = rows.iter().rev().map(|row| row.call_id.clone()).collect();
+    assert_eq!(calls, (0..400).map(|person| format!("call-{person}")).collect::<Vec<_>>(), "each in its place");
+    let checked: String =
+        outbox.read(|connection| connection.query_row("PRAGMA integrity_check", [], |row| row.get(0))).await.unwrap();
+    assert_eq!(checked, "ok");
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_delivery_is_its_row_and_a_webhook_that_comes_again_is_known() {
+    let (_directory, outbox) = new();
+    let id = accepted(&outbox, call("a", "0532 123 45 67", 0)).await;
+    let settlement = Settlement::Refused { status: 422, reason: "text of Jane".to_owned() };
+    outbox.settle(id, settlement, Some(decided_for("Jane", 0)), at(1)).await.unwrap();
+    let before = outbox.show(id).await.unwrap().unwrap();
+    assert_eq!(erase(&outbox, "+905321234567").await, (1, 0));
+    let after = outbox.show(id).await.unwrap().unwrap();
+    let row = Row { reason: Some("forgotten on request".to_owned()), ..before.row };
+    assert_eq!(after, Detail { row, card: None, trace: None });
+    assert_eq!(outbox.accept(call("a", "0532 123 45 67", 0)).await.unwrap(), Acceptance::Duplicate);
+    assert_eq!(erase(&outbox, "+905321234567").await, (0, 0), "there is nothing left to erase");
+}
+
+#[tokio::test]
+async fn whoever_works_on_a_forgotten_delivery_writes_nothing_back() {
+    let (directory, outbox) = new();
+    let id = accepted(&outbox, call("a", "+905321234567", 0)).await;
+    claim_one(&outbox, at(0)).await;
+    let waiting = accepted(&outbox, call("b", "+905321234567", 0)).await;
+    assert_eq!(erase(&outbox, "+905321234567").await, (2, 0));
+    assert_eq!(outbox.keep_card(id, Some(decided_for("Jane Canary", 0))).await.unwrap(), Standing::Settled);
+    outbox.retry_at(id, at(5), "why".to_owned()).await.unwrap();
+    let settlement = Settlement::Sent { status: 201 };
+    assert!(!outbox.settle(id, settlement, Some(decided_for("Jane Canary", 0)), at(6)).await.unwrap());
+    for id in [id, waiting] {
+        let detail = outbox.show(id).await.unwrap().unwrap();
+        assert_eq!((detail.row.state, detail.row.settled_at), (State::NoCard, Some(at(100))));
+        assert_eq!((detail.card, detail.trace), (None, None));
+    }
+    assert_eq!((outbox.pending().await.unwrap(), outbox.next_due().await.unwrap()), (0, None));
+    assert!(!is_in_files(&directory, "Jane Canary"));
+}
+
+#[tokio::test]
+async fn a_call_whose_card_was_forgotten_gets_no_second_one() {
+    let (_directory, outbox) = new();
+    let first = accepted(&outbox, call("a", "+905321234567", 0)).await;
+    claim_one(&outbox, at(0)).await;
+    outbox.keep_card(first, Some(decided_for("Jane", 0))).await.unwrap();
+    assert_eq!(erase(&outbox, "+905321234567").await, (1, 0));
+    let bridged = Accept { event: "call_bridged".to_owned(), ..call("a", "+905321234567", 0) };
+    let second = accepted(&outbox, bridged).await;
+    assert!(outbox.is_superseded(second).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_number_counts_on_both_sides_of_a_call_and_without_a_direction_and_in_what_nobody_could_read() {
+    let (directory, outbox) = new();
+    let mut bodies = Vec::new();
+    for (direction, caller, callee) in [
+        (json!("outbound"), json!("+902582440032"), json!("905321234567")),
+        (json!("internal"), json!("101"), json!("0532 123 45 67")),
+        (json!(null), json!(905_321_234_567_u64), json!(null)),
+        (json!("inbound"), json!("+905321234568"), json!("+902582440032")),
+        (json!("inbound"), json!("anonymous"), json!("+902582440032")),
+    ] {
+        bodies.push(json!({"event": "call_init", "data": {
+            "uuid": "x", "direction": direction, "caller_number": caller, "callee_number": callee}}));
+    }
+    for (position, body) in bodies.iter().enumerate() {
+        let call_id = format!("call-{position}");
+        accepted(&outbox, Accept { body: body.to_string().into_bytes(), ..event(&call_id, 0) }).await;
+    }
+    for body in ["{\"caller\": \"(0532) 123-45-67\"", "caller=%2B905321234567", "caller=+905321234568", "\u{0}"] {
+        outbox.keep_unreadable("hipcall", "not JSON", body.as_bytes(), at(0)).await.unwrap();
+    }
+    assert_eq!(erase(&outbox, "+905321234567").await, (3, 2));
+    assert!(!is_in_files(&directory, "5321234567") && !is_in_files(&directory, "123-45-67"));
+    assert!(is_in_files(&directory, "5321234568"));
+    assert_eq!(outbox.unreadable(10).await.unwrap().len(), 2);
+    assert_eq!(erase(&outbox, "101").await, (0, 0), "an extension is nobody's number");
+}
+
+#[tokio::test]
+async fn a_process_that_still_reads_the_old_bytes_is_told() {
+    let (directory, outbox) = new();
+    accepted(&outbox, call("a", "+905321234567", 0)).await;
+    let shell = Connection::open(directory.path().join("outbox.sqlite3")).unwrap();
+    shell.execute_batch("BEGIN; SELECT * FROM delivery;").unwrap();
+    let customer = CustomerNumber::parse(Some("+905321234567"), region());
+    let error = outbox.erase(&customer, region(), at(100)).await.unwrap_err();
+    assert!(matches!(error, OutboxError::LogInUse), "{error}");
+    shell.execute_batch("COMMIT").unwrap();
+    assert_eq!(erase(&outbox, "+905321234567").await, (0, 0), "the row was erased at once");
+    assert!(!is_in_files(&directory, "5321234567"));
+}
