@@ -7,6 +7,8 @@
 //! their bytes in the gap of the old one: about one row in a hundred was still found in the file. So the rows around an
 //! erased one are taken out and put back, which frees those pages; and the write-ahead log is emptied in the end.
 
+use std::sync::{Arc, PoisonError};
+
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -19,7 +21,7 @@ type Sql<T> = Result<T, rusqlite::Error>;
 /// How many rows are read at once: some 10 ms of a reader that nobody but listings waits for.
 const ROWS_READ_AT_ONCE: usize = 500;
 
-/// How many rows are erased in one commit, so that an event does not wait long behind it: each takes a few milliseconds.
+/// How many rows are erased in one commit, so that an event does not wait long behind it: each takes about a millisecond.
 const ROWS_ERASED_AT_ONCE: usize = 8;
 
 /// How many rows on each side are laid out anew. Rows are moved to a neighbouring page only, and a page holds at most some 20.
@@ -92,11 +94,7 @@ impl Outbox {
             let found = self.read(move |connection| find(connection, table, &about, last)).await?;
             for ids in found.ids.chunks(ROWS_ERASED_AT_ONCE) {
                 let ids = ids.to_vec();
-                erased += self
-                    .write(Wake::Waiters, move |connection| {
-                        ids.iter().map(|id| erase(connection, table, *id, now)).sum::<Sql<usize>>()
-                    })
-                    .await?;
+                erased += self.write(Wake::Waiters, move |connection| erase(connection, table, &ids, now)).await?;
             }
             after = found.last;
         }
@@ -105,9 +103,9 @@ impl Outbox {
 
     /// Moves the write-ahead log into the database and cuts it to nothing, while no listing reads.
     async fn empty_log(&self) -> Result<(), OutboxError> {
-        let (commands, reader) = (self.commands.clone(), std::sync::Arc::clone(&self.reader));
+        let (commands, reader) = (self.commands.clone(), Arc::clone(&self.reader));
         let emptied = tokio::task::spawn_blocking(move || {
-            let _reader = reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let _reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
             let (command, answered) = writer::Command::empty_log();
             commands.blocking_send(command).map_err(|_| OutboxError::Closed)?;
             answered.blocking_recv().map_err(|_| OutboxError::Closed)?.map_err(OutboxError::Storage)
@@ -168,12 +166,20 @@ fn find(connection: &Connection, table: Table, person: &Person, after: i64) -> S
     Ok(found)
 }
 
-fn erase(connection: &Connection, table: Table, id: i64, now: Timestamp) -> Sql<usize> {
-    let erased = match table {
-        Table::Delivery => erase_delivery(connection, id, now)?,
-        Table::Unreadable => connection.execute("DELETE FROM unreadable WHERE id = ?1", params![id])?,
-    };
-    lay_out_anew(connection, table, id)?;
+/// Erases rows, which are in the order of the table.
+fn erase(connection: &Connection, table: Table, ids: &[i64], now: Timestamp) -> Sql<usize> {
+    let mut erased = 0;
+    for id in ids {
+        erased += match table {
+            Table::Delivery => erase_delivery(connection, *id, now)?,
+            Table::Unreadable => connection.execute("DELETE FROM unreadable WHERE id = ?1", params![id])?,
+        };
+    }
+    for near in ids.chunk_by(|id, next| next - id <= ROWS_AROUND) {
+        if let (Some(first), Some(last)) = (near.first(), near.last()) {
+            lay_out_anew(connection, table, first.saturating_sub(ROWS_AROUND), last.saturating_add(ROWS_AROUND))?;
+        }
+    }
     Ok(erased)
 }
 
@@ -190,13 +196,12 @@ fn erase_delivery(connection: &Connection, id: i64, now: Timestamp) -> Sql<usize
     Ok(erased)
 }
 
-/// Takes the rows around one out and puts them back, in memory: the pages on which they were are freed, and so zeroed.
-fn lay_out_anew(connection: &Connection, table: Table, id: i64) -> Sql<()> {
+/// Takes rows out and puts them back, by way of memory: the pages on which they were are freed, and so zeroed.
+fn lay_out_anew(connection: &Connection, table: Table, from: i64, to: i64) -> Sql<()> {
     let table = match table {
         Table::Delivery => "delivery",
         Table::Unreadable => "unreadable",
     };
-    let (from, to) = (id.saturating_sub(ROWS_AROUND), id.saturating_add(ROWS_AROUND));
     connection.execute_batch(&format!(
         "CREATE TEMP TABLE around AS SELECT * FROM {table} WHERE id BETWEEN {from} AND {to};
          DELETE FROM {table} WHERE id BETWEEN {from} AND {to};
