@@ -3,17 +3,19 @@
 //! The row of a delivery stays with its call, its state and its times, so that a webhook that comes again is still known.
 //! What a card in the agent's hands or a log shows is not here, and neither is what sources keep.
 //!
-//! Overwritten is not gone. SQLite zeroes what it frees (`secure_delete`), but when it moves rows to another page it leaves
-//! their bytes in the gap of the old one: about one row in a hundred was still found in the file. So the rows around an
-//! erased one are taken out and put back, which frees those pages; and the write-ahead log is emptied in the end.
+//! Overwritten is not gone. SQLite zeroes what it frees (`secure_delete`), but when it moves a row to another page, the bytes
+//! stay in the gap of the old one: about one row in a hundred was still found in the file. So the database is rewritten in
+//! the end, and the write-ahead log is emptied.
 
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::work::{end_waiting, row_limit};
-use super::{DeliveryId, Outbox, OutboxError, State, Wake, writer};
+use super::store::Rewritten;
+use super::work::{end_waiting, row_limit, timestamp};
+use super::writer::{Command, Wake};
+use super::{DeliveryId, Outbox, OutboxError, State};
 use crate::event::{Call, CustomerNumber, Event, Region};
 
 type Sql<T> = Result<T, rusqlite::Error>;
@@ -21,11 +23,8 @@ type Sql<T> = Result<T, rusqlite::Error>;
 /// How many rows are read at once: some 10 ms of a reader that nobody but listings waits for.
 const ROWS_READ_AT_ONCE: usize = 500;
 
-/// How many rows are erased in one commit, so that an event does not wait long behind it: each takes about a millisecond.
-const ROWS_ERASED_AT_ONCE: usize = 8;
-
-/// How many rows on each side are laid out anew. Rows are moved to a neighbouring page only, and a page holds at most some 20.
-const ROWS_AROUND: i64 = 32;
+/// How many rows are erased in one commit, so that an event does not wait long behind it.
+const ROWS_ERASED_AT_ONCE: usize = 100;
 
 /// What an operator sees instead of the reason.
 const REASON: &str = "forgotten on request";
@@ -37,6 +36,8 @@ pub struct Erased {
     pub deliveries: usize,
     /// Unreadable webhooks that were deleted.
     pub unreadable: usize,
+    /// Whether the bytes are gone from the files, too. The database may be too large to be rewritten beside its work.
+    pub is_gone: bool,
 }
 
 /// Whom it is about.
@@ -64,10 +65,11 @@ struct Found {
 }
 
 impl Outbox {
-    /// Erases what is kept about a customer's number, settled or not, and returns when its bytes are gone from the files.
+    /// Erases what is kept about a customer's number, settled or not, and rewrites the files so that its bytes are gone.
     /// A delivery that is not settled is settled as [`State::NoCard`]; who works on it can't write its card back.
     ///
-    /// Numbers without country code are read as in `region`. Nothing is erased for what is no full number.
+    /// Numbers without country code are read as in `region`. Nothing is erased for what is no full number. The files are
+    /// rewritten also where no row is found any more: an earlier call may have been kept from it.
     ///
     /// # Errors
     ///
@@ -79,11 +81,13 @@ impl Outbox {
         region: Region,
         now: Timestamp,
     ) -> Result<Erased, OutboxError> {
-        let Some(person) = Person::of(customer, region) else { return Ok(Erased::default()) };
+        let Some(person) = Person::of(customer, region) else {
+            return Ok(Erased { is_gone: true, ..Erased::default() });
+        };
         let deliveries = self.erase_from(Table::Delivery, &person, now).await?;
         let unreadable = self.erase_from(Table::Unreadable, &person, now).await?;
-        self.empty_log().await?;
-        Ok(Erased { deliveries, unreadable })
+        let is_gone = self.rewrite().await?;
+        Ok(Erased { deliveries, unreadable, is_gone })
     }
 
     /// Goes through a whole table beside the writer, which gets only what is to be erased.
@@ -94,23 +98,31 @@ impl Outbox {
             let found = self.read(move |connection| find(connection, table, &about, last)).await?;
             for ids in found.ids.chunks(ROWS_ERASED_AT_ONCE) {
                 let ids = ids.to_vec();
-                erased += self.write(Wake::Waiters, move |connection| erase(connection, table, &ids, now)).await?;
+                erased += self
+                    .write(Wake::Waiters, move |connection| {
+                        ids.iter().map(|id| erase(connection, table, *id, now)).sum::<Sql<usize>>()
+                    })
+                    .await?;
             }
             after = found.last;
         }
         Ok(erased)
     }
 
-    /// Moves the write-ahead log into the database and cuts it to nothing, while no listing reads.
-    async fn empty_log(&self) -> Result<(), OutboxError> {
+    /// Rewrites the files while no listing reads; `false` where the database is too large for that.
+    async fn rewrite(&self) -> Result<bool, OutboxError> {
         let (commands, reader) = (self.commands.clone(), Arc::clone(&self.reader));
-        let emptied = tokio::task::spawn_blocking(move || {
+        let rewritten = tokio::task::spawn_blocking(move || {
             let _reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-            let (command, answered) = writer::Command::empty_log();
+            let (command, answered) = Command::rewrite();
             commands.blocking_send(command).map_err(|_| OutboxError::Closed)?;
             answered.blocking_recv().map_err(|_| OutboxError::Closed)?.map_err(OutboxError::Storage)
         });
-        if emptied.await.map_err(|_| OutboxError::Closed)?? { Ok(()) } else { Err(OutboxError::LogInUse) }
+        match rewritten.await.map_err(|_| OutboxError::Closed)?? {
+            Rewritten::Whole => Ok(true),
+            Rewritten::LogOnly => Ok(false),
+            Rewritten::LogInUse => Err(OutboxError::LogInUse),
+        }
     }
 }
 
@@ -154,7 +166,7 @@ fn find(connection: &Connection, table: Table, person: &Person, after: i64) -> S
         let is_about = match table {
             Table::Delivery => {
                 let account = row.get_ref("account")?.as_str()?;
-                !body.is_empty() && person.has(account, body, super::work::timestamp(row, "received_at")?)
+                !body.is_empty() && person.has(account, body, timestamp(row, "received_at")?)
             }
             Table::Unreadable => person.is_mentioned(body),
         };
@@ -166,21 +178,11 @@ fn find(connection: &Connection, table: Table, person: &Person, after: i64) -> S
     Ok(found)
 }
 
-/// Erases rows, which are in the order of the table.
-fn erase(connection: &Connection, table: Table, ids: &[i64], now: Timestamp) -> Sql<usize> {
-    let mut erased = 0;
-    for id in ids {
-        erased += match table {
-            Table::Delivery => erase_delivery(connection, *id, now)?,
-            Table::Unreadable => connection.execute("DELETE FROM unreadable WHERE id = ?1", params![id])?,
-        };
+fn erase(connection: &Connection, table: Table, id: i64, now: Timestamp) -> Sql<usize> {
+    match table {
+        Table::Delivery => erase_delivery(connection, id, now),
+        Table::Unreadable => connection.execute("DELETE FROM unreadable WHERE id = ?1", params![id]),
     }
-    for near in ids.chunk_by(|id, next| next - id <= ROWS_AROUND) {
-        if let (Some(first), Some(last)) = (near.first(), near.last()) {
-            lay_out_anew(connection, table, first.saturating_sub(ROWS_AROUND), last.saturating_add(ROWS_AROUND))?;
-        }
-    }
-    Ok(erased)
 }
 
 /// An empty text stands for the card that was: a call that has one gets no other.
@@ -194,18 +196,4 @@ fn erase_delivery(connection: &Connection, id: i64, now: Timestamp) -> Sql<usize
     )?;
     end_waiting(connection, DeliveryId(id))?;
     Ok(erased)
-}
-
-/// Takes rows out and puts them back, by way of memory: the pages on which they were are freed, and so zeroed.
-fn lay_out_anew(connection: &Connection, table: Table, from: i64, to: i64) -> Sql<()> {
-    let table = match table {
-        Table::Delivery => "delivery",
-        Table::Unreadable => "unreadable",
-    };
-    connection.execute_batch(&format!(
-        "CREATE TEMP TABLE around AS SELECT * FROM {table} WHERE id BETWEEN {from} AND {to};
-         DELETE FROM {table} WHERE id BETWEEN {from} AND {to};
-         INSERT INTO {table} SELECT * FROM around ORDER BY id;
-         DROP TABLE around;"
-    ))
 }

@@ -20,6 +20,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the writer waits for such a shell when it only wants to empty the log: events wait behind it.
 const LOG_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// Up to what size the database is written anew: events wait behind it, about a second for as much as this, and it takes as
+/// much memory. Some 50,000 deliveries.
+pub(super) const REWRITTEN_BYTES_MAX: i64 = 128 * 1024 * 1024;
+
 /// To what size the write-ahead log shrinks after a checkpoint. A burst may need more for a while, but not keep it.
 const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 
@@ -73,6 +77,17 @@ pub(super) struct Store {
     pub(super) connection: Connection,
     // After the connection, because fields are dropped in this order: nobody may come in while the database is still open.
     _lock: File,
+}
+
+/// What came of writing the files anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rewritten {
+    /// They hold what the rows say and nothing else.
+    Whole,
+    /// The log is empty, but the database is too large for this.
+    LogOnly,
+    /// Somebody else still reads the log.
+    LogInUse,
 }
 
 /// Opens, locks, upgrades, and gives leases back.
@@ -153,12 +168,21 @@ fn make_durable(connection: &Connection, path: &Path) -> Result<(), OutboxError>
         .map_err(|error| cannot_open(path, error))
 }
 
-/// Moves the write-ahead log into the database and cuts it to nothing; `false` where somebody else still reads it.
-pub(super) fn empty_log(connection: &Connection) -> Result<bool, rusqlite::Error> {
+/// Writes the whole database anew unless it is larger than `bytes_max`, moves the write-ahead log into it and cuts that to nothing.
+pub(super) fn rewrite(connection: &Connection, bytes_max: i64) -> Result<Rewritten, rusqlite::Error> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let is_whole = pragma("page_count")?.saturating_mul(pragma("page_size")?) <= bytes_max;
+    if is_whole {
+        connection.execute_batch("VACUUM")?;
+    }
     connection.busy_timeout(LOG_TIMEOUT)?;
-    let busy: Result<bool, _> = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    let is_busy: Result<bool, _> = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    busy.map(|busy| !busy)
+    Ok(match (is_busy?, is_whole) {
+        (true, _) => Rewritten::LogInUse,
+        (false, true) => Rewritten::Whole,
+        (false, false) => Rewritten::LogOnly,
+    })
 }
 
 /// A lease at this moment belongs to a process that is gone, for this one has the lock. Its attempt stays counted.

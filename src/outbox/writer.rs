@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::store::{self, Store};
+use super::store::{self, Rewritten, Store};
 
 /// How many commands share a transaction at most, so that the first of them does not wait long for the last.
 pub(super) const COMMANDS_PER_COMMIT_MAX: usize = 512;
@@ -29,8 +29,8 @@ pub(super) enum Wake {
 pub(super) enum Command {
     /// Do this in the next transaction.
     Run(Box<dyn Job>),
-    /// Empty the write-ahead log; say whether nobody else keeps it.
-    EmptyLog(oneshot::Sender<Result<bool, Failure>>),
+    /// Write the files anew.
+    Rewrite(oneshot::Sender<Result<Rewritten, Failure>>),
     /// Take no more, finish, close the database; then say so.
     Close(oneshot::Sender<()>),
 }
@@ -46,10 +46,10 @@ impl Command {
         (Self::Run(Box::new(Work { wake, work: Some(work), value: None, answer })), answered)
     }
 
-    /// The command to empty the write-ahead log, outside of any transaction, and where its outcome comes out.
-    pub(super) fn empty_log() -> (Self, oneshot::Receiver<Result<bool, Failure>>) {
+    /// The command to write the files anew, outside of any transaction, and where its outcome comes out.
+    pub(super) fn rewrite() -> (Self, oneshot::Receiver<Result<Rewritten, Failure>>) {
         let (answer, answered) = oneshot::channel();
-        (Self::EmptyLog(answer), answered)
+        (Self::Rewrite(answer), answered)
     }
 }
 
@@ -108,14 +108,14 @@ pub(super) fn start(
 }
 
 fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, changed: &Notify) {
-    let (mut closing, mut emptying) = (Vec::new(), Vec::new());
+    let (mut closing, mut rewriting) = (Vec::new(), Vec::new());
     let mut taken = Vec::with_capacity(COMMANDS_PER_COMMIT_MAX);
     while commands.blocking_recv_many(&mut taken, COMMANDS_PER_COMMIT_MAX) > 0 {
         let mut jobs = Vec::with_capacity(taken.len());
         for command in taken.drain(..) {
             match command {
                 Command::Run(job) => jobs.push(job),
-                Command::EmptyLog(answer) => emptying.push(answer),
+                Command::Rewrite(answer) => rewriting.push(answer),
                 Command::Close(closed) => {
                     // What is queued behind it is still served, for its senders were told nothing else.
                     commands.close();
@@ -131,8 +131,8 @@ fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, changed: &Noti
         for job in jobs {
             job.answer(committed.clone());
         }
-        for answer in emptying.drain(..) {
-            let _ = answer.send(store::empty_log(&store.connection).map_err(Arc::new));
+        for answer in rewriting.drain(..) {
+            let _ = answer.send(store::rewrite(&store.connection, store::REWRITTEN_BYTES_MAX).map_err(Arc::new));
         }
     }
     drop(store);

@@ -25,6 +25,10 @@ use crate::rules::{Live, Rejected};
 /// Deliveries that one answer lists unless it is asked for fewer.
 const LISTED_MAX: usize = 100;
 
+/// What is left to do where the database is too large to be rewritten while events come in.
+const TOO_LARGE: &str = "parts of the bytes may be left in free space of outbox.sqlite3, which is large: stop the server once \
+                         and run `sqlite3 outbox.sqlite3 VACUUM` in the data directory";
+
 /// Loads the rules again; given by whoever knows the environment.
 pub type Reload = Box<dyn Fn() -> Result<Vec<Problem>, Rejected> + Send + Sync>;
 
@@ -180,9 +184,12 @@ pub(super) async fn forget(State(admin): State<Arc<Admin>>, Query(asked): Query<
                 unreadable,
                 "{masked} is forgotten on request: {deliveries} deliveries, {unreadable} unreadable webhooks"
             );
-            let body = json!({
+            let mut body = json!({
                 "number": masked, "deliveries": deliveries, "unreadable": unreadable, "caches": caches,
             });
+            if let (false, Some(body)) = (erased.is_gone, body.as_object_mut()) {
+                body.insert("help".to_owned(), TOO_LARGE.into());
+            }
             Json(body).into_response()
         }
         Err(error @ OutboxError::LogInUse) => {

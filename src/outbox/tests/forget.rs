@@ -28,6 +28,7 @@ fn decided_for(name: &str, more: usize) -> Decided {
 async fn erase(outbox: &Outbox, number: &str) -> (usize, usize) {
     let customer = CustomerNumber::parse(Some(number), region());
     let erased = outbox.erase(&customer, region(), at(100)).await.unwrap();
+    assert!(erased.is_gone);
     (erased.deliveries, erased.unreadable)
 }
 
@@ -179,4 +180,16 @@ async fn a_process_that_still_reads_the_old_bytes_is_told() {
     shell.execute_batch("COMMIT").unwrap();
     assert_eq!(erase(&outbox, "+905321234567").await, (0, 0), "the row was erased at once");
     assert!(!files(&directory).contains("5321234567"));
+}
+
+#[tokio::test]
+async fn a_large_database_is_not_rewritten_but_its_log_is_emptied() {
+    let (directory, outbox) = new();
+    accepted(&outbox, call("a", "+905321234567", "")).await;
+    let log = directory.path().join("outbox.sqlite3-wal");
+    let connection = Connection::open(directory.path().join("outbox.sqlite3")).unwrap();
+    assert!(fs::metadata(&log).unwrap().len() > 0);
+    assert_eq!(store::rewrite(&connection, 0).unwrap(), store::Rewritten::LogOnly);
+    assert_eq!(fs::metadata(&log).unwrap().len(), 0);
+    assert_eq!(store::rewrite(&connection, i64::MAX).unwrap(), store::Rewritten::Whole);
 }
