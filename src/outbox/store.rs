@@ -168,7 +168,8 @@ fn make_durable(connection: &Connection, path: &Path) -> Result<(), OutboxError>
         .map_err(|error| cannot_open(path, error))
 }
 
-/// Writes the whole database anew unless it is larger than `bytes_max`, moves the write-ahead log into it and cuts that to nothing.
+/// Writes the whole database anew unless it is larger than `bytes_max`, moves the write-ahead log into it and cuts that to
+/// nothing.
 pub(super) fn rewrite(connection: &Connection, bytes_max: i64) -> Result<Rewritten, rusqlite::Error> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let is_whole = pragma("page_count")?.saturating_mul(pragma("page_size")?) <= bytes_max;
