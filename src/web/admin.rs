@@ -173,7 +173,7 @@ pub(super) async fn forget(State(admin): State<Arc<Admin>>, Query(asked): Query<
         return (StatusCode::BAD_REQUEST, Json(body)).into_response();
     };
     let caches: serde_json::Map<_, _> =
-        rules.forget(&e164).into_iter().map(|(source, answers)| (source, answers.into())).collect();
+        rules.forget(&e164).into_iter().map(|(source, answers)| (source.to_string(), answers.into())).collect();
     let masked = number.masked();
     match admin.outbox.erase(&number, region, (admin.now)()).await {
         Ok(erased) => {
