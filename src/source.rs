@@ -275,6 +275,14 @@ impl Source {
         }
     }
 
+    /// How many questions at a time are right where the definition does not say; `None` where that is not known.
+    pub fn default_at_once(&self) -> Option<usize> {
+        match &self.kind {
+            Kind::Sql(sql) => Some(sql.connections()),
+            _ => None,
+        }
+    }
+
     /// The kind, as it is written in the rules.
     pub fn kind(&self) -> &'static str {
         match &self.kind {

@@ -40,6 +40,7 @@ struct Shared {
     statement: Statement,
     /// The columns that hold a record's numbers.
     numbers: Vec<String>,
+    connections: usize,
 }
 
 /// A kind of database, with what connects to it.
@@ -98,7 +99,7 @@ pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Made, Vec
     let statement = statement(query, dialect, parameters.len()).map_err(|found| faults.extend(found)).ok();
     match (database, statement) {
         (Some(database), Some(statement)) if faults.is_empty() => {
-            let shared = Arc::new(Shared { database, statement, numbers: texts("numbers") });
+            let shared = Arc::new(Shared { database, statement, numbers: texts("numbers"), connections: limits.connections });
             Ok(Made { kind: Kind::Sql(Sql { shared }), parameters, faults })
         }
         _ => Err(faults),
@@ -220,12 +221,17 @@ impl Database {
 
 impl Sql {
     /// Whether the definition says where a record has its numbers.
+    /// How many connections there are at most.
+    pub(super) fn connections(&self) -> usize {
+        self.shared.connections
+    }
+
     pub(super) fn checks_numbers(&self) -> bool {
         !self.shared.numbers.is_empty()
     }
 
     pub(super) async fn ask(&self, question: &Question) -> Result<Records, Failure> {
-        let Shared { database, statement, numbers } = &*self.shared;
+        let Shared { database, statement, numbers, .. } = &*self.shared;
         let parameters = &question.parameters;
         let found = match database {
             Database::Unset => return Err(unset()),

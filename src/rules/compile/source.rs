@@ -191,6 +191,9 @@ impl<'a> Compiler<'a> {
         let compiled = Source::compile(&definition, &reach).map_err(|found| faults.extend(found)).ok()?;
         faults.extend(compiled.faults);
         care.per_minute = care.per_minute.or(compiled.source.default_per_minute());
+        if let (None, Some(at_once)) = (entry.node.child("at_once"), compiled.source.default_at_once()) {
+            care.at_once = at_once;
+        }
         faults.extend(care::faults(entry.node, &compiled.source, &care, within));
         let fingerprint = fingerprint(entry.name, &definition, &reach, &expanded.borrow());
         let source = Arc::new(compiled.source);

@@ -31,7 +31,7 @@ pub(super) struct Limits {
 
 /// Why a question does not get a connection.
 pub(super) fn all_in_use() -> Failure {
-    Failure::passing("all of its connections are in use")
+    Failure::unsent("all of its connections are in use")
 }
 
 /// A connection to a server.
