@@ -29,7 +29,8 @@ pub use align::{aligned, is_part_of};
 pub use allow::Allowed;
 pub use cases::{Case, Cases, Expected, ExpectedCard, Given, records_from_yaml};
 pub use compile::{
-    CALL_FIELDS, DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, NUMBER_FIELDS, VARIANTS, checked_api,
+    CALL_FIELDS, DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, NUMBER_FIELDS, SIGNIFICANT, VARIANTS,
+    checked_api,
 };
 pub use file::files;
 pub use format::{Unformatted, format};

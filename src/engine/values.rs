@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::event::{Call, CustomerNumber};
-use crate::rules::{Defaults, VARIANTS};
+use crate::rules::{Defaults, SIGNIFICANT, VARIANTS};
 
 /// The values of a call, for templates and expressions.
 pub fn of(call: &Call, defaults: &Defaults) -> Value {
@@ -14,6 +14,7 @@ pub fn of(call: &Call, defaults: &Defaults) -> Value {
         values.insert("now".to_owned(), Value::from(local(call, defaults)));
         values.insert("event".to_owned(), call.payload.clone());
         if let Some(customer) = values.get_mut("customer").and_then(Value::as_object_mut) {
+            customer.insert(SIGNIFICANT.to_owned(), call.customer.significant().into());
             customer.insert(VARIANTS.to_owned(), call.customer.variants(defaults.region).into());
         }
     }
@@ -82,7 +83,7 @@ mod tests {
             fields
         };
         assert_eq!(fields("call"), CALL_FIELDS);
-        assert_eq!(fields("customer"), [NUMBER_FIELDS.as_slice(), &[VARIANTS]].concat());
+        assert_eq!(fields("customer"), [NUMBER_FIELDS.as_slice(), &[SIGNIFICANT, VARIANTS]].concat());
         assert_eq!(fields("line").into_iter().filter(|field| *field != "id").collect::<Vec<_>>(), NUMBER_FIELDS);
     }
 }

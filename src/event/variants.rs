@@ -6,6 +6,18 @@
 use super::{CustomerNumber, Region};
 
 impl CustomerNumber {
+    /// The digits behind its country code, `5321234567`: what all of its written forms have in common. An Italian zero is
+    /// one of them. None for what is no full number.
+    pub fn significant(&self) -> Option<String> {
+        Some(self.after_country_code()?.chars().filter(char::is_ascii_digit).collect())
+    }
+
+    fn after_country_code(&self) -> Option<String> {
+        let international = self.international()?;
+        let (_, significant) = international.split_once([' ', '-'])?;
+        Some(significant.to_owned())
+    }
+
     /// Its written forms, the likeliest first, each once: at most 16 texts; none for what is no full number.
     pub fn variants(&self, region: Region) -> Vec<String> {
         let (Some(e164), Some(international)) = (self.e164(), self.international()) else { return Vec::new() };
@@ -14,10 +26,8 @@ impl CustomerNumber {
         forms.push(international.replace(' ', "-"));
         if let (true, Some(national)) = (self.country() == Some(region.as_str()), self.national()) {
             let dialled: String = national.chars().filter(char::is_ascii_digit).collect();
-            // What follows the country code: the number without the zero that is dialled inside the country.
-            let significant: String = international.chars().skip_while(|character| *character != ' ').collect();
-            let significant = significant.trim_start();
-            let bare: String = significant.chars().filter(char::is_ascii_digit).collect();
+            let significant = self.after_country_code().unwrap_or_default();
+            let bare = self.significant().unwrap_or_default();
             forms.extend([dialled, bare, national.to_string(), significant.to_owned()]);
             forms.extend([national.replace([' ', '(', ')'], "-"), significant.replace(' ', "-")]);
             if let Some((area, rest)) = national.split_once(' ').filter(|_| !national.starts_with('(')) {
@@ -92,6 +102,22 @@ mod tests {
             for form in forms {
                 assert_eq!(CustomerNumber::parse(Some(&form), region).e164(), Some(number), "{form} in {home}");
             }
+        }
+    }
+
+    #[test]
+    fn the_significant_digits_are_those_behind_the_country_code() {
+        let region = Region::parse("TR").unwrap();
+        for (number, significant) in [
+            ("0532 123 45 67", Some("5321234567")),
+            ("444 0 333", Some("4440333")),
+            ("+1 202 555 0123", Some("2025550123")),
+            ("+39 06 698 12345", Some("0669812345")),
+            ("+80012345678", Some("12345678")),
+            ("101", None),
+            ("anonymous", None),
+        ] {
+            assert_eq!(CustomerNumber::parse(Some(number), region).significant().as_deref(), significant, "{number}");
         }
     }
 

@@ -128,10 +128,7 @@ impl Outbox {
 
 impl Person {
     fn of(customer: &CustomerNumber, region: Region) -> Option<Person> {
-        let international = customer.international()?;
-        let (_, significant) = international.split_once(' ')?;
-        let significant = significant.chars().filter(char::is_ascii_digit).collect();
-        Some(Person { e164: customer.e164()?.to_owned(), significant, region })
+        Some(Person { e164: customer.e164()?.to_owned(), significant: customer.significant()?, region })
     }
 
     /// Whether a delivery's event is about this person, as the caller or as the callee.

@@ -41,7 +41,10 @@ pub const CALL_FIELDS: [&str; 8] =
 /// Fields of `customer`, and of `line` beside its `id`.
 pub const NUMBER_FIELDS: [&str; 6] = ["country", "e164", "international", "kind", "national", "number"];
 
-/// What `customer` has besides: the ways in which its number may be written somewhere else.
+/// What `customer` has besides, for asking about it: the digits behind the country code.
+pub const SIGNIFICANT: &str = "significant";
+
+/// And the ways in which its number may be written somewhere else.
 pub const VARIANTS: &str = "variants";
 
 /// What the rules of a set were compiled with, for compiling some of them again.
@@ -115,7 +118,7 @@ pub(super) fn compile(
 fn call_names() -> Names {
     Names::default()
         .closed("call", CALL_FIELDS)
-        .closed("customer", NUMBER_FIELDS.into_iter().chain([VARIANTS]))
+        .closed("customer", NUMBER_FIELDS.into_iter().chain([SIGNIFICANT, VARIANTS]))
         .all_texts("customer", &[VARIANTS])
         .closed("line", NUMBER_FIELDS.into_iter().chain(["id"]))
         .closed("now", [])
