@@ -214,6 +214,22 @@ mod tests {
     }
 
     #[test]
+    fn lookups_leave_half_of_the_smallest_accounts_requests_to_cards() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let of = |limits: &[u32]| {
+            let account = |limit: &u32| AccountApi {
+                account: limit.to_string(),
+                api: String::new(),
+                token: String::new().into(),
+                requests_per_minute: *limit,
+            };
+            let accounts = limits.iter().map(account).collect();
+            Hipcall { client: Arc::new(Client::new()), accounts, parameter: String::new() }.per_minute()
+        };
+        assert_eq!((of(&[60]), of(&[60, 20]), of(&[1]), of(&[])), (Some(30), Some(10), Some(1), None));
+    }
+
+    #[test]
     fn an_answer_of_another_shape_is_a_failure_and_not_nobody() {
         for data in [json!(null), json!([]), json!({"contacts": []}), json!({"contacts": {}, "companies": []})] {
             assert_eq!(said(&data).unwrap_err().again, Again::No, "{data}");

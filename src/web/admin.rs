@@ -172,10 +172,12 @@ pub(super) async fn forget(State(admin): State<Arc<Admin>>, Query(asked): Query<
         });
         return (StatusCode::BAD_REQUEST, Json(body)).into_response();
     };
+    let masked = number.masked();
+    let erased = admin.outbox.erase(&number, region, (admin.now)()).await;
+    // After the outbox, whose deliveries could fill them again.
     let caches: serde_json::Map<_, _> =
         rules.forget(&e164).into_iter().map(|(source, answers)| (source.to_string(), answers.into())).collect();
-    let masked = number.masked();
-    match admin.outbox.erase(&number, region, (admin.now)()).await {
+    match erased {
         Ok(erased) => {
             let (deliveries, unreadable) = (erased.deliveries, erased.unreadable);
             tracing::info!(

@@ -43,7 +43,8 @@ fn is_kept(server: &Server, text: &str) -> bool {
 #[tokio::test]
 async fn a_forgotten_person_is_in_no_file_and_the_answer_says_what_was_removed() {
     let phone = phone();
-    let server = Server::with(RULES, &phone).await;
+    let rules = RULES.replace("hipcall: {}}", "hipcall: {}, cache: {fresh: 1h}}");
+    let server = Server::with(&rules, &phone).await;
     for event in [inbound("first", NUMBER), outbound("second", "0532 123 45 67"), inbound("other", "905439998877")] {
         assert_eq!(server.ring_and_settle(&event).await["state"], "sent");
     }
@@ -53,7 +54,10 @@ async fn a_forgotten_person_is_in_no_file_and_the_answer_says_what_was_removed()
 
     let (status, answer) = forget(&server, "?number=%2B90+532+123+45+67").await;
     assert_eq!(status, 200, "{answer}");
-    assert_eq!(answer, json!({"number": "+90 *** ** 67", "deliveries": 2, "unreadable": 1, "caches": {}}));
+    assert_eq!(
+        answer,
+        json!({"number": "+90 *** ** 67", "deliveries": 2, "unreadable": 1, "caches": {"directory": 1}})
+    );
     for gone in ["5321234567", "532 123 45 67", "532 1234567", "Jane Canary"] {
         assert!(!is_kept(&server, gone), "{gone}");
     }
@@ -63,6 +67,11 @@ async fn a_forgotten_person_is_in_no_file_and_the_answer_says_what_was_removed()
     assert_eq!((&first["state"], &first["reason"]), (&json!("sent"), &json!("forgotten on request")));
     assert_eq!((&first["card"], &first["trace"]), (&json!(null), &json!(null)));
     assert_eq!(server.webhook(&inbound("first", NUMBER)).await.1, json!({"status": "duplicate"}));
+    assert_eq!(phone.asked().len(), 2, "once for each of the two, however many calls they had");
+    server.ring_and_settle(&inbound("later", NUMBER)).await;
+    assert_eq!(phone.asked().len(), 3, "nothing is kept of Jane");
+    server.ring_and_settle(&inbound("other-later", "905439998877")).await;
+    assert_eq!(phone.asked().len(), 3, "what is known of John is kept");
     let line = server.log().into_iter().find(|line| line["customer.number"] == "+90 *** ** 67").unwrap();
     assert_eq!((&line["deliveries"], &line["unreadable"]), (&json!(2), &json!(1)));
 }
