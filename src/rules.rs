@@ -88,6 +88,9 @@ pub struct Defaults {
     pub decide_within: Duration,
     /// From the start of the call to its card.
     pub send_within: Duration,
+    /// Whether the rules name `customer.variants` or `customer.significant` anywhere. To make them takes longer than to
+    /// decide everything else.
+    pub written_forms: bool,
 }
 
 /// A phone-system account.

@@ -13,7 +13,8 @@ pub fn of(call: &Call, defaults: &Defaults) -> Value {
     if let Some(values) = values.as_object_mut() {
         values.insert("now".to_owned(), Value::from(local(call, defaults)));
         values.insert("event".to_owned(), call.payload.clone());
-        if let Some(customer) = values.get_mut("customer").and_then(Value::as_object_mut) {
+        let customer = values.get_mut("customer").and_then(Value::as_object_mut);
+        if let Some(customer) = customer.filter(|_| defaults.written_forms) {
             customer.insert(SIGNIFICANT.to_owned(), call.customer.significant().into());
             customer.insert(VARIANTS.to_owned(), call.customer.variants(defaults.region).into());
         }
@@ -75,6 +76,7 @@ mod tests {
             time_zone: jiff::tz::TimeZone::UTC,
             decide_within: std::time::Duration::ZERO,
             send_within: std::time::Duration::ZERO,
+            written_forms: true,
         };
         let values = of(&call, &defaults);
         let fields = |name: &str| {

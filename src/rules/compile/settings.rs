@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Compiler, duration};
+use super::{Compiler, SIGNIFICANT, VARIANTS, duration};
 use crate::card::{Locale, Names, Renderer};
 use crate::event::Region;
 use crate::problem::{Code, Fault, Place, SECRET_HELP};
@@ -83,11 +83,14 @@ impl Compiler<'_> {
             }
         }
         let locale = Locale { language, region, time_zone: time_zone.clone(), texts: BTreeMap::new() };
+        let names = |form: &str| self.documents.iter().any(|document| document.file.text.contains(form));
+        let written_forms = names(SIGNIFICANT) || names(VARIANTS);
         let defaults = Defaults {
             region,
             time_zone,
             decide_within: time("decide_within", DEFAULT_DECIDE_WITHIN),
             send_within: time("send_within", DEFAULT_SEND_WITHIN),
+            written_forms,
         };
         (defaults, locale)
     }
