@@ -99,8 +99,7 @@ pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Made, Vec
     let statement = statement(query, dialect, parameters.len()).map_err(|found| faults.extend(found)).ok();
     match (database, statement) {
         (Some(database), Some(statement)) if faults.is_empty() => {
-            let shared =
-                Arc::new(Shared { database, statement, numbers: texts("numbers"), connections: limits.connections });
+            let shared = Arc::new(Shared { database, statement, numbers: texts("numbers"), connections: limits.connections });
             Ok(Made { kind: Kind::Sql(Sql { shared }), parameters, faults })
         }
         _ => Err(faults),
@@ -221,12 +220,12 @@ impl Database {
 }
 
 impl Sql {
+    /// Whether the definition says where a record has its numbers.
     /// How many connections there are at most.
     pub(super) fn connections(&self) -> usize {
         self.shared.connections
     }
 
-    /// Whether the definition says where a record has its numbers.
     pub(super) fn checks_numbers(&self) -> bool {
         !self.shared.numbers.is_empty()
     }

@@ -70,9 +70,13 @@ impl Connected<'_> {
             return Some(Problem::new(Code::NoAnswer, place, format!("`{name}` does not answer: {why}")).help(help));
         }
         let access = self.access.as_ref()?.as_ref().ok().filter(|access| access.can_write)?;
-        // A file is opened for reading, whatever its rights say.
-        let message = format!("`{name}` is asked as `{}`, who could write", access.user.as_ref()?);
-        let help = "make a user for it who may do no more than `select` on the tables it names: grant select on … to …";
+        let (message, help) = match &access.user {
+            Some(user) => (
+                format!("`{name}` is asked as `{user}`, who could write"),
+                "make a user for it who may do no more than `select` on the tables it names: grant select on … to …",
+            ),
+            None => (format!("`{name}` is a file that this user could write"), "let this user only read the file"),
+        };
         Some(Problem::new(Code::CanWrite, place, message).help(help))
     }
 
@@ -86,9 +90,6 @@ impl Connected<'_> {
             (Some(Ok(Access { server, user: Some(user), can_write })), _) => {
                 let may = if *can_write { "who could write" } else { "who can only read" };
                 format!("{server} answered as {user}, {may}")
-            }
-            (Some(Ok(Access { server, can_write: true, .. })), _) => {
-                format!("{server} answered, from a file that could be written")
             }
             (Some(Ok(Access { server, .. })), _) => format!("{server} answered"),
             (_, Some(unasked)) => return Some(format!("{name}: {} was not asked: {unasked}", self.step.kind)),
