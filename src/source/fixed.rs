@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::index::{Entry, NumberIndex};
-use super::{Kind, Made, Reach, Record, Records};
+use super::{Kind, Made, Reach, Record, Records, owner};
 use crate::event::CustomerNumber;
 use crate::problem::{Code, Fault, did_you_mean, nearest};
 
@@ -44,8 +44,8 @@ pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Made, Vec
     let mut entries = Vec::new();
     for (position, record) in records.iter().enumerate() {
         let before = entries.len();
-        for text in names.iter().filter_map(|name| record.get(*name)).flat_map(texts) {
-            entries.extend(Entry::new(&CustomerNumber::parse(Some(&text), reach.region), position));
+        for text in names.iter().filter_map(|name| record.get(*name)).flat_map(owner::texts) {
+            entries.extend(Entry::new(&owner::number(&text, reach.region), position));
         }
         if entries.len() == before {
             let message = "this record has no readable number, so no call will find it";
@@ -55,16 +55,6 @@ pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Made, Vec
     }
     let fixed = Fixed { records, columns, index: NumberIndex::new(entries) };
     Ok(Made { kind: Kind::Static(fixed), parameters: Vec::new(), faults })
-}
-
-/// The numbers of a field: one, or a list of them.
-fn texts(field: &Value) -> Vec<String> {
-    match field {
-        Value::String(text) => vec![text.clone()],
-        Value::Number(number) => vec![number.to_string()],
-        Value::Array(items) => items.iter().flat_map(texts).collect(),
-        _ => Vec::new(),
-    }
 }
 
 impl Fixed {

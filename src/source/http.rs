@@ -123,8 +123,9 @@ impl Http {
     fn filled_url(&self, parameters: &[Value]) -> Result<Option<Url>, Failure> {
         let filled = self.path.filled(parameters);
         let (path, query) = filled.split_once('?').map_or((filled, None), |(path, query)| (path, Some(query)));
-        let plain = path.to_ascii_lowercase().replace("%2e", ".");
-        if plain.split('/').any(|segment| matches!(segment, "." | "..")) {
+        // Many servers take an encoded slash for a slash.
+        let plain = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\");
+        if plain.split(['/', '\\']).any(|segment| matches!(segment, "." | "..")) {
             return Err(Failure::unsent("a filled path segment is `..`"));
         }
         if blank_segments(path) > self.blank_segments {

@@ -100,7 +100,7 @@ impl Reading {
                 if failed.as_ref().is_some_and(is_failure) {
                     return Err(Failure::lasting("its answer says that it failed"));
                 }
-                Ok(found_in_json(&answer, records.as_ref(), numbers, question))
+                found_in_json(&answer, records.as_ref(), numbers, question)
             }
             Format::Csv { numbers } => found_in_csv(body, numbers, question),
         }
@@ -127,19 +127,35 @@ fn is_something(value: &Value) -> bool {
     }
 }
 
-fn found_in_json(answer: &Value, records: Option<&JsonPath>, numbers: &[JsonPath], question: &Question) -> Records {
-    let found: Vec<&Value> = match (records, answer) {
+/// What stands in place of a record without being one is no answer: taken for nobody it would make every customer an
+/// unknown one. Nobody is what PHP's services write as an empty list, or as `false`.
+fn found_in_json(
+    answer: &Value,
+    records: Option<&JsonPath>,
+    numbers: &[JsonPath],
+    question: &Question,
+) -> Result<Records, Failure> {
+    let records: Vec<&Value> = match (records, answer) {
         (Some(path), _) => path.query(answer).all(),
         (None, Value::Array(items)) => items.iter().collect(),
         (None, one) => vec![one],
     };
-    let mut records = Records::default();
-    for record in found {
-        let Some(fields) = record.as_object() else { continue };
+    let mut found = Records::default();
+    for record in records {
+        let fields = match record {
+            Value::Object(fields) => fields,
+            nothing if !is_something(nothing) => continue,
+            Value::Array(_) => {
+                let why =
+                    "its answer has a list where `records` expects a record: `[*]` behind a path stands for its items";
+                return Err(Failure::lasting(why));
+            }
+            _ => return Err(Failure::lasting("its answer has no record where `records` expects one")),
+        };
         let values = numbers.iter().flat_map(|path| path.query(record).all());
-        records.add(fields, !numbers.is_empty(), values, question);
+        found.add(fields, !numbers.is_empty(), values, question);
     }
-    records
+    Ok(found)
 }
 
 /// The first line names the columns; every field is a text.
@@ -241,6 +257,27 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_record_where_one_is_expected_is_a_failure_and_not_nobody() {
+        let region = crate::event::Region::default();
+        let customer = crate::event::CustomerNumber::parse(Some("+905321234567"), region);
+        let question = Question { account: String::new(), customer, region, parameters: Vec::new() };
+        let found = |answer: Value, path: Option<&str>| {
+            let path = path.map(|path| JsonPath::parse(path).unwrap());
+            found_in_json(&answer, path.as_ref(), &[], &question).map(|found| found.records.len())
+        };
+        let people = serde_json::json!({"results": [{"id": 1}, {"id": 2}], "total": 2, "next": null});
+        assert_eq!(found(people.clone(), Some("$.results[*]")), Ok(2));
+        assert_eq!((found(people.clone(), Some("$.next")), found(people.clone(), Some("$.nothing"))), (Ok(0), Ok(0)));
+        assert!(found(people.clone(), Some("$.results")).unwrap_err().why.contains("`[*]`"));
+        assert!(found(people, Some("$.total")).is_err());
+        for nobody in [serde_json::json!({"person": []}), serde_json::json!({"person": false})] {
+            assert_eq!(found(nobody.clone(), Some("$.person")), Ok(0), "{nobody}");
+        }
+        assert_eq!((found(Value::Null, None), found(serde_json::json!([null]), None)), (Ok(0), Ok(0)));
+        assert!(found(serde_json::json!("try again later"), None).is_err());
+    }
 
     fn again(status: u16, headers: &[(HeaderName, &str)]) -> Again {
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
