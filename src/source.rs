@@ -60,8 +60,8 @@ enum Kind {
     Http(Box<Http>),
     /// A database.
     Sql(Sql),
-    /// Records given beforehand, for tests and `explain --records`.
-    Stub(Stub),
+    /// Records given beforehand, for tests and `explain --records`; and the web service in whose place they are.
+    Stub(Stub, Option<Box<Http>>),
 }
 
 /// What a source is asked. It owns what it holds: a question may outlive the call that asked it.
@@ -232,12 +232,16 @@ impl Source {
 
     /// Records given beforehand.
     pub fn stub(stub: Stub) -> Source {
-        Source { kind: Kind::Stub(stub), order: None }
+        Source { kind: Kind::Stub(stub, None), order: None }
     }
 
-    /// Records given beforehand in its place, in its order.
+    /// Records given beforehand in its place, in its order. They are no answer to what it would not be asked.
     pub fn stubbed(&self, stub: Stub) -> Source {
-        Source { kind: Kind::Stub(stub), order: self.order.clone() }
+        let service = match &self.kind {
+            Kind::Http(service) => Some(service.clone()),
+            _ => None,
+        };
+        Source { kind: Kind::Stub(stub, service), order: self.order.clone() }
     }
 
     /// The fields that its records have, where that is known beforehand.
@@ -245,7 +249,7 @@ impl Source {
         match &self.kind {
             Kind::Csv(csv) => Some(csv.columns()),
             Kind::Static(fixed) => Some(fixed.columns()),
-            Kind::Hipcall(_) | Kind::Http(_) | Kind::Sql(_) | Kind::Stub(_) => None,
+            Kind::Hipcall(_) | Kind::Http(_) | Kind::Sql(_) | Kind::Stub(..) => None,
         }
     }
 
@@ -254,14 +258,14 @@ impl Source {
         match &self.kind {
             Kind::Csv(_) => true,
             Kind::Http(http) => http.has_only_texts(),
-            Kind::Hipcall(_) | Kind::Sql(_) | Kind::Static(_) | Kind::Stub(_) => false,
+            Kind::Hipcall(_) | Kind::Sql(_) | Kind::Static(_) | Kind::Stub(..) => false,
         }
     }
 
     /// Whether no record of somebody else can pass: it looks at the numbers of each.
     pub fn checks_numbers(&self) -> bool {
         match &self.kind {
-            Kind::Csv(_) | Kind::Hipcall(_) | Kind::Static(_) | Kind::Stub(_) => true,
+            Kind::Csv(_) | Kind::Hipcall(_) | Kind::Static(_) | Kind::Stub(..) => true,
             Kind::Http(http) => http.checks_numbers(),
             Kind::Sql(sql) => sql.checks_numbers(),
         }
@@ -291,7 +295,7 @@ impl Source {
             Kind::Hipcall(_) => "hipcall",
             Kind::Http(_) => "http",
             Kind::Sql(_) => "sql",
-            Kind::Stub(_) => "stub",
+            Kind::Stub(..) => "stub",
         }
     }
 
@@ -324,7 +328,12 @@ impl Source {
             Kind::Hipcall(hipcall) => hipcall.ask(question).await?,
             Kind::Http(http) => http.ask(question).await?,
             Kind::Sql(sql) => sql.ask(question).await?,
-            Kind::Stub(stub) => {
+            Kind::Stub(stub, service) => {
+                if let Some(service) = service
+                    && !service.can_be_asked(&question.parameters)?
+                {
+                    return Ok(Records::default());
+                }
                 // A sleep of no time at all still takes a tick of the clock, a millisecond.
                 if !stub.after.is_zero() {
                     tokio::time::sleep(stub.after).await;

@@ -75,6 +75,11 @@ impl Http {
         self.reading.records(response, question).await
     }
 
+    /// Whether these parameters make a question.
+    pub(super) fn can_be_asked(&self, parameters: &[Value]) -> Result<bool, Failure> {
+        Ok(self.request(parameters)?.is_some())
+    }
+
     /// The question without its authentication; `None` where a part of the path is empty.
     fn request(&self, parameters: &[Value]) -> Result<Option<RequestBuilder>, Failure> {
         let Some(url) = self.filled_url(parameters)? else { return Ok(None) };

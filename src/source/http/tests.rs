@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::event::Region;
+use crate::event::{CustomerNumber, Region};
 use crate::problem::Fault;
-use crate::source::{Form, Kind, Parameter, Reach};
+use crate::source::{Form, Kind, Parameter, Reach, Source, Stub};
 
 fn with_secret(text: &str, _: &str) -> Result<String, String> {
     Ok(text.replace("${SECRET}", "s{{x}}t"))
@@ -97,6 +97,23 @@ fn a_segment_that_comes_out_empty_asks_nobody() {
     assert_eq!(url(&written, &[json!("/a//b/c/?q=1")]), "https://crm.example.com/a//b/c/?q=1");
     assert_eq!(url(&json!({"url": "https://crm.example.com/v1/"}), &[]), "https://crm.example.com/v1/");
     assert_eq!(url(&json!({"url": "https://crm.example.com?a=1"}), &[]), "https://crm.example.com/?a=1");
+}
+
+#[tokio::test]
+async fn records_given_in_its_place_do_not_answer_what_it_would_not_be_asked() {
+    let (http, _) = compiled(&json!({"url": "https://crm.example.com/of/{{call.direction}}/{{crm.id}}"})).unwrap();
+    let source = Source { kind: Kind::Http(Box::new(http)), order: None };
+    let given = json!({"name": "Jane"}).as_object().cloned().into_iter().collect();
+    let stubbed = source.stubbed(Stub { answer: Ok(given), after: Duration::ZERO });
+    let region = Region::default();
+    let customer = CustomerNumber::parse(Some("+905321234567"), region);
+    let mut found = Vec::new();
+    for path in ["/of/inbound/7", "/of/inbound/", "/of/inbound/.."] {
+        let account = "hipcall".to_owned();
+        let question = Question { account, customer: customer.clone(), region, parameters: vec![json!(path)] };
+        found.push(stubbed.ask(&question).await.ok().map(|found| found.records.len()));
+    }
+    assert_eq!(found, [Some(1), Some(0), None]);
 }
 
 #[test]
