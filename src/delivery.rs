@@ -3,6 +3,7 @@
 //! Every delivery ends in exactly one settlement, and each is logged in one line. When and how often to send again is
 //! arithmetic of its own (`retry`), without clock or chance. Nothing here knows how a webhook arrives.
 
+mod attempt;
 mod budget;
 mod hush;
 mod metrics;
@@ -11,9 +12,11 @@ mod retry;
 pub use hush::Hush;
 pub use metrics::Metrics;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -22,22 +25,22 @@ use tokio::time::Instant;
 use crate::engine::{self, Decision, Outcome, SourceStep};
 use crate::event::{Call, Event};
 use crate::outbox::{Claimed, Decided, Outbox, OutboxError, Settlement, Standing};
-use crate::phone::{ATTEMPT_TIMEOUT, Attempt, Phone, Target};
-use crate::rules::{Account, Live, RuleSet};
+use crate::phone::{ATTEMPT_TIMEOUT, Phone};
+use crate::rules::{Live, RuleSet};
 use budget::Budgets;
-use retry::{Next, next};
+use retry::Next;
 
 /// Deliveries under way at once; each waits for sources and the card API, hardly for the processor.
 const CONCURRENT_MAX: usize = 64;
 
-/// How much longer than a decision and an attempt a lease lasts. A lease that ran out would be worked on twice.
+/// How much longer than a decision, a question and an attempt a lease lasts. A lease that ran out would be worked on twice.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
 /// How long the loop rests after the outbox failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 
-/// At most one loud line a minute about a token that the API refuses.
-const TOKEN_REFUSED_EVERY: Duration = Duration::from_secs(60);
+/// At most one loud line a minute about a token that the API refuses, or a question that it does not answer.
+const LOUD_EVERY: Duration = Duration::from_secs(60);
 
 /// How long settled deliveries are kept for people who ask, and duplicates are recognised.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -62,6 +65,7 @@ struct Shared {
     metrics: Metrics,
     budgets: Budgets,
     token_refused: Hush,
+    not_told: Hush,
 }
 
 /// The clock and the chance, handed in so that a test can choose them.
@@ -76,8 +80,9 @@ pub struct Outside {
 impl Courier {
     /// A courier for one outbox.
     pub fn new(outbox: Outbox, phone: Phone, live: Arc<Live>, outside: Outside, metrics: Metrics) -> Courier {
-        let token_refused = Hush::new(TOKEN_REFUSED_EVERY);
-        let shared = Shared { outbox, phone, live, outside, metrics, budgets: Budgets::default(), token_refused };
+        let (token_refused, not_told) = (Hush::new(LOUD_EVERY), Hush::new(LOUD_EVERY));
+        let budgets = Budgets::default();
+        let shared = Shared { outbox, phone, live, outside, metrics, budgets, token_refused, not_told };
         Courier { shared: Arc::new(shared) }
     }
 
@@ -134,7 +139,7 @@ impl Courier {
         if free == 0 {
             return Ok(None);
         }
-        let lease = self.shared.live.rules().defaults.decide_within + ATTEMPT_TIMEOUT + LEASE_MARGIN;
+        let lease = self.shared.live.rules().defaults.decide_within + 2 * ATTEMPT_TIMEOUT + LEASE_MARGIN;
         let claimed = self.shared.outbox.claim((self.shared.outside.now)(), lease, free).await?;
         for claimed in claimed {
             let shared = Arc::clone(&self.shared);
@@ -185,7 +190,10 @@ impl Shared {
     async fn turn(&self, claimed: &Claimed) -> Result<Turn, OutboxError> {
         let settled = |settlement| Turn { next: Next::Settle(settlement), decided: None, decision: None };
         let now = (self.outside.now)();
-        if let Some(too_late) = too_late(claimed, now) {
+        // What may have been sent is asked about even then, so that what is told about the call is true.
+        if let Some(too_late) = too_late(claimed, now)
+            && !claimed.is_unknown
+        {
             return Ok(settled(too_late));
         }
         // No source need be asked for a call that has its card.
@@ -198,12 +206,32 @@ impl Shared {
             return Ok(settled(Settlement::NoCard { reason }));
         };
         if let Some(card) = &claimed.card {
-            let next = self.send(claimed, account, card, None).await?;
+            let next = match claimed.is_unknown {
+                true => self.ask(claimed, account, card).await,
+                false => None,
+            };
+            let next = match next {
+                Some(next) => next,
+                None => self.send(claimed, account, card, None).await?,
+            };
             return Ok(Turn { next, decided: None, decision: None });
         }
-        let Some(decision) = decide(&rules, claimed, now).await else {
-            let reason = "the stored event can't be read".to_owned();
-            return Ok(settled(Settlement::NoCard { reason }));
+        let decision = match or_panic(decide(&rules, claimed, now)).await {
+            Ok(Some(decision)) => decision,
+            Ok(None) => {
+                let reason = "the stored event can't be read".to_owned();
+                return Ok(settled(Settlement::NoCard { reason }));
+            }
+            // The same event would do it again, and another event of the call waits for this one.
+            Err(Panicked) => {
+                tracing::error!(
+                    call.id = claimed.call_id,
+                    "call {}: its decision stopped unexpectedly",
+                    claimed.call_id
+                );
+                let reason = "the decision stopped unexpectedly, which is a fault of Callcard".to_owned();
+                return Ok(settled(Settlement::NoCard { reason }));
+            }
         };
         let card = match &decision.outcome {
             Outcome::Card(card) => Ok(card.body()),
@@ -223,65 +251,32 @@ impl Shared {
         Ok(Turn { next, decided, decision: Some(decision) })
     }
 
-    /// Keeps what was `decided`, unless an earlier attempt did, and sends the card of it.
-    async fn send(
-        &self,
-        claimed: &Claimed,
-        account: &Account,
-        card: &str,
-        decided: Option<Decided>,
-    ) -> Result<Next, OutboxError> {
-        match self.outbox.keep_card(claimed.id, decided).await? {
-            Standing::Open => {}
-            // A hang-up came in while sources were asked.
-            Standing::Settled => return Ok(Next::Settle(Settlement::Over)),
-            Standing::Superseded => return Ok(Next::Settle(Settlement::Superseded)),
-        }
-        let now = (self.outside.now)();
-        if let Some(too_late) = too_late(claimed, now) {
-            return Ok(Next::Settle(too_late));
-        }
-        if let Err(free_at) = self.budgets.take(account, now) {
-            return Ok(next_within(claimed, free_at, "the account's rate allows no more cards this minute".to_owned()));
-        }
-        let target = Target { api: &account.api, token: &account.token };
-        let begun = Instant::now();
-        let attempt = self.phone.send(&target, &claimed.call_id, card, now).await;
-        self.metrics.attempt(&account.name, &attempt, begun.elapsed());
-        if let Attempt::Refused { unauthorized: true, status, .. } = &attempt
-            && let Some(silenced) = self.token_refused.say(&account.name, Instant::now())
-        {
-            tracing::error!(
-                account = account.name,
-                status,
-                silenced,
-                "the card API refuses the token of account `{}` (status {status}): no card reaches an agent until it is renewed",
-                account.name
-            );
-        }
-        Ok(next(attempt, claimed.attempts, (self.outside.now)(), claimed.expires_at, (self.outside.chance)()))
-    }
-
     async fn settle(&self, claimed: &Claimed, turn: Turn) -> Result<(), OutboxError> {
         let now = (self.outside.now)();
         let Turn { next, decided, decision } = turn;
-        match next {
+        let settlement = match next {
             Next::RetryAt(at, why) => {
                 tracing::debug!(call.id = claimed.call_id, why, "call {}: again at {at}: {why}", claimed.call_id);
-                self.outbox.retry_at(claimed.id, at, why).await
-            }
-            Next::Settle(settlement) => {
-                let rule = match &decision {
-                    Some(decision) => decision.rule.as_deref(),
-                    None => claimed.rule.as_deref(),
-                };
-                // Where the call's hang-up settled it meanwhile, that has been told.
-                if self.outbox.settle(claimed.id, settlement.clone(), decided, now).await? {
-                    self.tell(claimed, &settlement, rule, decision.as_ref(), now);
+                match self.outbox.retry_at(claimed.id, at, why).await? {
+                    Standing::Open | Standing::Superseded => return Ok(()),
+                    Standing::Over => Settlement::Over,
                 }
-                Ok(())
             }
+            Next::AskAt(at, why) => {
+                tracing::debug!(call.id = claimed.call_id, why, "call {}: asked about at {at}: {why}", claimed.call_id);
+                return self.outbox.ask_at(claimed.id, at, why).await;
+            }
+            Next::Settle(settlement) => settlement,
+        };
+        let rule = match &decision {
+            Some(decision) => decision.rule.as_deref(),
+            None => claimed.rule.as_deref(),
+        };
+        // Where the call's hang-up settled it meanwhile, that has been told.
+        if self.outbox.settle(claimed.id, settlement.clone(), decided, now).await? {
+            self.tell(claimed, &settlement, rule, decision.as_ref(), now);
         }
+        Ok(())
     }
 
     /// The one line about a call, without number, name, token or body.
@@ -317,6 +312,16 @@ impl Shared {
     }
 }
 
+/// Something stopped unexpectedly.
+#[derive(Debug, PartialEq, Eq)]
+struct Panicked;
+
+/// The outcome, or that there is none because of a fault in this program; the panic itself is on stderr.
+async fn or_panic<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
+    // What it leaves half done are rows and caches behind locks that take a poisoned value as it is.
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|_| Panicked)
+}
+
 /// Decides a stored event with the rules in force now.
 async fn decide(rules: &RuleSet, claimed: &Claimed, now: Timestamp) -> Option<Decision> {
     let event = Event::parse(&claimed.body).ok()?;
@@ -350,14 +355,21 @@ fn too_late(claimed: &Claimed, now: Timestamp) -> Option<Settlement> {
     (now >= claimed.expires_at).then(|| Settlement::TooLate { reason: reason() })
 }
 
-fn next_within(claimed: &Claimed, at: Timestamp, why: String) -> Next {
-    if at < claimed.expires_at { Next::RetryAt(at, why) } else { Next::Settle(Settlement::TooLate { reason: why }) }
-}
-
 fn ago(duration: SignedDuration) -> String {
     match duration.as_secs() {
         seconds @ ..120 => format!("{seconds} seconds ago"),
         seconds @ 120..7200 => format!("{} minutes ago", seconds / 60),
         seconds => format!("{} hours ago", seconds / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_fault_in_a_decision_ends_that_decision_only() {
+        assert_eq!(or_panic(async { 1 }).await, Ok(1));
+        assert_eq!(or_panic::<()>(async { panic!("a fault") }).await, Err(Panicked));
     }
 }

@@ -117,8 +117,10 @@ pub struct Accept {
 /// What became of an event at the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acceptance {
-    /// It is on the disk. If the hang-up of its call came first it is settled as over already.
+    /// It is on the disk.
     Accepted(DeliveryId),
+    /// It is on the disk, and settled as over: the hang-up of its call came first.
+    Over(DeliveryId),
     /// The same event of the same call of the same account was accepted before.
     Duplicate,
 }
@@ -146,6 +148,8 @@ pub struct Claimed {
     pub expires_at: Timestamp,
     /// Earlier attempts, 0 the first time. They count when claimed, so an attempt that died with its process is among them.
     pub attempts: u32,
+    /// Whether the card of an earlier attempt may have been sent.
+    pub is_unknown: bool,
     /// The card that an earlier attempt decided on, as JSON text.
     pub card: Option<String>,
     /// The rule that an earlier attempt decided by.
@@ -174,8 +178,8 @@ pub struct Decided {
 pub enum Standing {
     /// It may: its delivery is the one of its call that has a card.
     Open,
-    /// The delivery was settled meanwhile, by its call's hang-up.
-    Settled,
+    /// The call has ended, or the delivery is settled.
+    Over,
     /// Another event of the call has the card.
     Superseded,
 }
@@ -226,14 +230,22 @@ impl Outbox {
     }
 
     /// The last look before a card is sent. The decision is kept first, so that a crash repeats these bytes and decides nothing
-    /// anew; `None` where an earlier attempt kept it. From then on no other event of the call can have a card.
+    /// anew; `None` where an earlier attempt kept it. From then on no other event of the call can have a card, and whether this
+    /// one was sent is unknown until [`Self::retry_at`] or [`Self::settle`] says so.
     pub async fn keep_card(&self, id: DeliveryId, decided: Option<Decided>) -> Result<Standing, OutboxError> {
         self.write(Wake::Waiters, move |connection| work::keep_card(connection, id, decided.as_ref())).await
     }
 
-    /// Ends the lease and makes the delivery due again at `at`. A delivery that was settled meanwhile stays settled.
-    pub async fn retry_at(&self, id: DeliveryId, at: Timestamp, why: String) -> Result<(), OutboxError> {
+    /// Ends the lease of a delivery whose card was not sent, and makes it due again at `at`. [`Standing::Over`]: nothing was
+    /// changed, because its call ended meanwhile and it is settled, or to be settled, as that.
+    pub async fn retry_at(&self, id: DeliveryId, at: Timestamp, why: String) -> Result<Standing, OutboxError> {
         self.write(Wake::Waiters, move |connection| work::retry_at(connection, id, at, &why)).await
+    }
+
+    /// Ends the lease of a delivery whose card may have been sent; it is due at `at`, to be asked about. A hang-up does not
+    /// settle it, and a settled one stays settled.
+    pub async fn ask_at(&self, id: DeliveryId, at: Timestamp, why: String) -> Result<(), OutboxError> {
+        self.write(Wake::Waiters, move |connection| work::ask_at(connection, id, at, &why)).await
     }
 
     /// Writes down what became of a delivery, and what was decided for it unless that is kept already. The next event of its
@@ -250,7 +262,7 @@ impl Outbox {
     }
 
     /// The call ended: all of it that is unsettled, leased or not, becomes [`Settlement::Over`], and so does what is accepted
-    /// of it from now on. Returns how many deliveries that settled.
+    /// of it from now on. What may have been sent is left to whoever sends it or asks about it. Returns how many deliveries that settled.
     pub async fn hang_up(&self, account: &str, call_id: &str, now: Timestamp) -> Result<usize, OutboxError> {
         let (account, call_id) = (account.to_owned(), call_id.to_owned());
         self.write(Wake::Nobody, move |connection| work::hang_up(connection, &account, &call_id, now)).await

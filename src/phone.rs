@@ -1,9 +1,10 @@
-//! The card API client: one attempt to put one card on the screen, and what came of it.
+//! The card API client: one attempt to put one card on the screen, what came of it, and whether it is there.
 //!
 //! Does not retry, does not keep to a rate, follows no redirect, obeys no proxy of the environment and reads no clock. What it
 //! says about a failure never holds the token, the URL or what stood on the card.
 
 mod answer;
+mod arrival;
 mod reason;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Response, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
+pub use arrival::Arrival;
 use reason::Confidential;
 
 /// How long to wait for a connection, TLS included. The API is one hop away; after this the phone has half stopped ringing.
@@ -173,7 +175,7 @@ fn cards_url(api: &str, call_id: &str) -> Option<Url> {
 async fn answered(mut response: Response, confidential: &Confidential<'_>, now: Timestamp) -> Attempt {
     let status = response.status().as_u16();
     // Read in any case: a connection is used again only when its answer was taken from it.
-    let body = read_start(&mut response).await;
+    let body = read_start(&mut response, ANSWER_BYTES_MAX).await;
     if response.status().is_success() {
         return Attempt::Sent { status };
     }
@@ -189,12 +191,12 @@ async fn answered(mut response: Response, confidential: &Confidential<'_>, now: 
     }
 }
 
-/// Up to [`ANSWER_BYTES_MAX`] bytes of the body, or what came before it broke off.
-async fn read_start(response: &mut Response) -> Vec<u8> {
+/// Up to `bytes_max` bytes of the body, or what came before it broke off.
+async fn read_start(response: &mut Response, bytes_max: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend(chunk.iter().take(ANSWER_BYTES_MAX - body.len()));
-        if body.len() == ANSWER_BYTES_MAX {
+        body.extend(chunk.iter().take(bytes_max - body.len()));
+        if body.len() == bytes_max {
             break;
         }
     }

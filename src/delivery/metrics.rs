@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::outbox::Settlement;
-use crate::phone::Attempt;
+use crate::phone::{Arrival, Attempt};
 
 /// From 5 ms to 60 s: a card is worth something while the phone rings.
 const SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -33,6 +33,7 @@ struct Attempted {
 pub struct Metrics {
     settled: Family<Settled, Counter>,
     attempts: Family<Attempted, Counter>,
+    arrivals: Family<Attempted, Counter>,
     card_seconds: Histogram,
     attempt_seconds: Histogram,
 }
@@ -43,11 +44,14 @@ impl Metrics {
         let metrics = Metrics {
             settled: Family::default(),
             attempts: Family::default(),
+            arrivals: Family::default(),
             card_seconds: Histogram::new(SECONDS),
             attempt_seconds: Histogram::new(SECONDS),
         };
         registry.register("callcard_deliveries", "Settled deliveries by outcome and rule", metrics.settled.clone());
         registry.register("callcard_attempts", "Requests to the card API by outcome", metrics.attempts.clone());
+        let help = "Questions whether a card of unknown outcome arrived, by answer";
+        registry.register("callcard_arrivals", help, metrics.arrivals.clone());
         let help = "Seconds from the webhook to the card's arrival";
         registry.register("callcard_card_seconds", help, metrics.card_seconds.clone());
         registry.register(
@@ -67,6 +71,16 @@ impl Metrics {
         };
         self.attempts.get_or_create(&Attempted { account: account.to_owned(), outcome }).inc();
         self.attempt_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(super) fn arrival(&self, account: &str, arrival: &Arrival) {
+        let outcome = match arrival {
+            Arrival::Arrived { .. } => "arrived",
+            Arrival::Missing => "missing",
+            Arrival::NotTold { .. } => "not_told",
+            Arrival::Later { .. } => "later",
+        };
+        self.arrivals.get_or_create(&Attempted { account: account.to_owned(), outcome }).inc();
     }
 
     /// Counts deliveries that their call's hang-up settled.

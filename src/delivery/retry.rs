@@ -20,6 +20,8 @@ pub(super) enum Next {
     Settle(Settlement),
     /// Send the same card again at this time, and why.
     RetryAt(Timestamp, String),
+    /// Ask at this time whether the card arrived, and why that is unknown.
+    AskAt(Timestamp, String),
 }
 
 /// `attempts`: those before this one. `chance`: from 0 up to 1.
@@ -28,11 +30,27 @@ pub(super) fn next(attempt: Attempt, attempts: u32, now: Timestamp, expires_at: 
         Attempt::Sent { status } => return Next::Settle(Settlement::Sent { status }),
         Attempt::Refused { status, why, .. } => return Next::Settle(Settlement::Refused { status, reason: why }),
         Attempt::Later { why, after, .. } => (why, after),
-        // Whether it arrived is unknown; the phone system keeps showing the first card, so a second one does no harm.
-        Attempt::Unknown { why } => (why, None),
+        Attempt::Unknown { why } => return ask(why, None, attempts, now, expires_at, chance),
     };
     let at = now.saturating_add(wait(attempts, after, chance)).unwrap_or(Timestamp::MAX);
     if at < expires_at { Next::RetryAt(at, why) } else { Next::Settle(Settlement::TooLate { reason: why }) }
+}
+
+/// Asks in a while and, for the truth of what is told about the call, once more when it is too late to send anything.
+pub(super) fn ask(
+    why: String,
+    after: Option<Duration>,
+    attempts: u32,
+    now: Timestamp,
+    expires_at: Timestamp,
+    chance: f64,
+) -> Next {
+    if now >= expires_at {
+        let reason = format!("whether the card arrived is not known: {why}");
+        return Next::Settle(Settlement::TooLate { reason });
+    }
+    let at = now.saturating_add(wait(attempts, after, chance)).unwrap_or(Timestamp::MAX);
+    Next::AskAt(at.min(expires_at), why)
 }
 
 /// Half of the wait is fixed and half is chance, so that many calls do not come back at once. What the API asks for
@@ -56,8 +74,8 @@ mod tests {
 
     fn seconds(next: Next) -> f64 {
         match next {
-            Next::RetryAt(at, _) => at.duration_since(NOW).as_secs_f64(),
-            other => panic!("{other:?}"),
+            Next::RetryAt(at, _) | Next::AskAt(at, _) => at.duration_since(NOW).as_secs_f64(),
+            settled @ Next::Settle(_) => panic!("{settled:?}"),
         }
     }
 
@@ -86,6 +104,15 @@ mod tests {
             next(later(Some(20)), 0, NOW, at(10), 0.5),
             Next::Settle(Settlement::TooLate { reason: "busy".into() })
         );
+    }
+
+    #[test]
+    fn what_may_have_arrived_is_asked_about_at_the_deadline_at_the_latest_and_then_settled() {
+        let next = |now, expires_at| next(Attempt::Unknown { why: "no answer".into() }, 5, now, expires_at, 0.5);
+        assert!(matches!(next(NOW, at(1000)), Next::AskAt(..)));
+        assert_eq!(next(NOW, at(2)), Next::AskAt(at(2), "no answer".into()));
+        let reason = "whether the card arrived is not known: no answer".to_owned();
+        assert_eq!(next(at(2), at(2)), Next::Settle(Settlement::TooLate { reason }));
     }
 
     #[test]

@@ -91,6 +91,8 @@ pub enum State {
     Pending,
     /// A worker has it, or had it when its lease ran out.
     Leased,
+    /// Its card was sent and no answer came, or the process ended in between: due, and asked about before it is sent again.
+    Unknown,
     /// See [`Settlement::Sent`].
     Sent,
     /// See [`Settlement::NoCard`].
@@ -109,9 +111,10 @@ pub enum State {
 
 impl State {
     /// All of them, in the order in which help shows them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Pending,
         Self::Leased,
+        Self::Unknown,
         Self::Sent,
         Self::NoCard,
         Self::InvalidCard,
@@ -126,6 +129,7 @@ impl State {
         match self {
             Self::Pending => "pending",
             Self::Leased => "leased",
+            Self::Unknown => "unknown",
             Self::Sent => "sent",
             Self::NoCard => "no_card",
             Self::InvalidCard => "invalid_card",

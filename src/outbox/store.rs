@@ -30,9 +30,11 @@ const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 /// Step `n` makes schema version `n + 1` from version `n`. Steps that were released are never edited.
 ///
 /// All times are milliseconds since 1970. `claimable_at` is when a claim may take the row: when it is due or, while it is
-/// leased, when the lease runs out; while an earlier event of its call is undecided, when it expires; none once it is settled. The two indexes on it hold unsettled rows only, so they stay as
-/// small as the backlog, however many settled rows are kept.
-const STEPS: [&str; 1] = ["
+/// leased, when the lease runs out; while an earlier event of its call is undecided, when it expires; none once it is settled.
+/// The two indexes on it hold unsettled rows only, so they stay as small as the backlog, however many settled rows are kept.
+/// `is_unknown` says that the card may have been sent; what an earlier version left unsettled with a card may have been, too.
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE delivery (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         account TEXT NOT NULL,
@@ -70,7 +72,12 @@ const STEPS: [&str; 1] = ["
         reason TEXT NOT NULL,
         body BLOB NOT NULL
     ) STRICT;
-"];
+",
+    "
+    ALTER TABLE delivery ADD COLUMN is_unknown INTEGER NOT NULL DEFAULT 0;
+    UPDATE delivery SET is_unknown = 1 WHERE settled_at IS NULL AND card IS NOT NULL;
+",
+];
 
 /// The connection that writes, and the lock that makes it the only one.
 pub(super) struct Store {
@@ -186,10 +193,11 @@ pub(super) fn rewrite(connection: &Connection, bytes_max: i64) -> Result<Rewritt
     })
 }
 
-/// A lease at this moment belongs to a process that is gone, for this one has the lock. Its attempt stays counted.
+/// A lease at this moment belongs to a process that is gone, for this one has the lock. Its attempt stays counted, and where a
+/// card was to be sent, nobody knows whether it was.
 fn release_leases(connection: &Connection) -> Result<usize, rusqlite::Error> {
     connection.execute(
-        "UPDATE delivery SET state = 'pending', claimable_at = received_at
+        "UPDATE delivery SET state = iif(is_unknown, 'unknown', 'pending'), claimable_at = received_at
          WHERE state = 'leased' AND claimable_at IS NOT NULL",
         [],
     )

@@ -10,6 +10,7 @@ use super::*;
 mod calls;
 mod files;
 mod forget;
+mod unknown;
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -47,7 +48,7 @@ fn new() -> (TempDir, Outbox) {
 
 async fn accepted(outbox: &Outbox, event: Accept) -> DeliveryId {
     match outbox.accept(event).await.unwrap() {
-        Acceptance::Accepted(id) => id,
+        Acceptance::Accepted(id) | Acceptance::Over(id) => id,
         Acceptance::Duplicate => panic!("taken for a duplicate"),
     }
 }
@@ -228,14 +229,14 @@ async fn a_delivery_is_settled_once_only() {
     let late = Settlement::TooLate { reason: "slow".to_owned() };
     let other = Decided { rule: None, card: None, ..decided() };
     assert!(!outbox.settle(id, late, Some(other.clone()), at(2)).await.unwrap());
-    assert_eq!(outbox.keep_card(id, Some(other)).await.unwrap(), Standing::Settled);
+    assert_eq!(outbox.keep_card(id, Some(other)).await.unwrap(), Standing::Over);
     outbox.retry_at(id, at(3), "again".to_owned()).await.unwrap();
     assert_eq!(outbox.show(id).await.unwrap().unwrap(), settled);
     assert!(outbox.claim(at(99), LEASE, 10).await.unwrap().is_empty());
     assert_eq!(outbox.next_due().await.unwrap(), None);
     let unknown = "77".parse().unwrap();
     assert!(!outbox.settle(unknown, Settlement::Over, None, at(4)).await.unwrap(), "nobody knows it");
-    assert_eq!(outbox.keep_card(unknown, Some(decided())).await.unwrap(), Standing::Settled);
+    assert_eq!(outbox.keep_card(unknown, Some(decided())).await.unwrap(), Standing::Over);
 }
 
 #[tokio::test]
@@ -249,7 +250,7 @@ async fn a_hang_up_ends_what_is_pending_and_what_is_leased() {
     assert_eq!(outbox.hang_up("hipcall", "a", at(3)).await.unwrap(), 0);
     assert_eq!((state(&outbox, leased).await, state(&outbox, pending).await), (State::Over, State::Over));
     let standing = outbox.keep_card(leased, Some(decided())).await.unwrap();
-    assert_eq!(standing, Standing::Settled, "so its worker can see it before it sends");
+    assert_eq!(standing, Standing::Over, "so its worker can see it before it sends");
     assert!(!outbox.settle(leased, Settlement::Sent { status: 200 }, None, at(4)).await.unwrap());
     assert_eq!(claim_one(&outbox, at(99)).await.id, other);
 }

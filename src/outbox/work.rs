@@ -47,9 +47,11 @@ pub(super) fn accept(connection: &Connection, event: &Accept) -> Sql<Acceptance>
             ":settled_at": is_over.then_some(received_at),
         },
     )?;
+    let id = DeliveryId(connection.last_insert_rowid());
     Ok(match added {
         0 => Acceptance::Duplicate,
-        _ => Acceptance::Accepted(DeliveryId(connection.last_insert_rowid())),
+        _ if is_over => Acceptance::Over(id),
+        _ => Acceptance::Accepted(id),
     })
 }
 
@@ -64,7 +66,7 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, lease: Duration, at
                    max(received_at, coalesce((SELECT max(earlier.settled_at) FROM delivery AS earlier
                        WHERE earlier.account = delivery.account AND earlier.call_id = delivery.call_id
                        AND earlier.id < delivery.id), received_at)) AS turn_at,
-                   card, rule, revision, trace",
+                   is_unknown, card, rule, revision, trace",
     )?;
     let parameters = named_params! {
         ":now": now.as_millisecond(),
@@ -78,22 +80,35 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, lease: Duration, at
 }
 
 pub(super) fn keep_card(connection: &Connection, id: DeliveryId, decided: Option<&Decided>) -> Sql<Standing> {
-    if is_settled(connection, id)? {
-        return Ok(Standing::Settled);
+    if is_over(connection, id)? {
+        return Ok(Standing::Over);
     }
-    let Some(decided) = decided else { return Ok(Standing::Open) };
-    // Two events are not decided side by side, unless the clock was set back. This holds even then.
-    if is_superseded(connection, id)? {
-        return Ok(Standing::Superseded);
+    if let Some(decided) = decided {
+        // Two events are not decided side by side, unless the clock was set back. This holds even then.
+        if is_superseded(connection, id)? {
+            return Ok(Standing::Superseded);
+        }
+        keep_decision(connection, id, decided)?;
+        end_waiting(connection, id)?;
     }
-    keep_decision(connection, id, decided)?;
-    end_waiting(connection, id)?;
+    connection.execute("UPDATE delivery SET is_unknown = 1 WHERE id = ?1", params![id.0])?;
     Ok(Standing::Open)
 }
 
-pub(super) fn retry_at(connection: &Connection, id: DeliveryId, at: Timestamp, why: &str) -> Sql<()> {
+pub(super) fn retry_at(connection: &Connection, id: DeliveryId, at: Timestamp, why: &str) -> Sql<Standing> {
+    if is_over(connection, id)? {
+        return Ok(Standing::Over);
+    }
     connection.execute(
-        "UPDATE delivery SET state = 'pending', claimable_at = ?2, reason = ?3 WHERE id = ?1 AND settled_at IS NULL",
+        "UPDATE delivery SET state = 'pending', is_unknown = 0, claimable_at = ?2, reason = ?3 WHERE id = ?1",
+        params![id.0, at.as_millisecond(), why],
+    )?;
+    Ok(Standing::Open)
+}
+
+pub(super) fn ask_at(connection: &Connection, id: DeliveryId, at: Timestamp, why: &str) -> Sql<()> {
+    connection.execute(
+        "UPDATE delivery SET state = 'unknown', claimable_at = ?2, reason = ?3 WHERE id = ?1 AND settled_at IS NULL",
         params![id.0, at.as_millisecond(), why],
     )?;
     Ok(())
@@ -143,9 +158,10 @@ pub(super) fn hang_up(connection: &Connection, account: &str, call_id: &str, now
         "INSERT INTO ended_call (account, call_id, ended_at) VALUES (?1, ?2, ?3) ON CONFLICT (account, call_id) DO NOTHING",
         params![account, call_id, now.as_millisecond()],
     )?;
+    // A card that may have been sent is not called over: whoever sends it or asks about it meets `ended_call` and settles it.
     connection.execute(
         "UPDATE delivery SET state = 'over', claimable_at = NULL, settled_at = ?3
-         WHERE account = ?1 AND call_id = ?2 AND settled_at IS NULL",
+         WHERE account = ?1 AND call_id = ?2 AND settled_at IS NULL AND is_unknown = 0",
         params![account, call_id, now.as_millisecond()],
     )
 }
@@ -159,12 +175,18 @@ pub(super) fn is_superseded(connection: &Connection, id: DeliveryId) -> Sql<bool
         .exists(params![id.0])
 }
 
-/// A delivery nobody knows counts as settled.
-fn is_settled(connection: &Connection, id: DeliveryId) -> Sql<bool> {
-    let settled = connection
-        .query_row("SELECT settled_at IS NOT NULL FROM delivery WHERE id = ?1", params![id.0], |row| row.get(0))
+/// Settled, or its call has ended. A delivery nobody knows counts as settled.
+fn is_over(connection: &Connection, id: DeliveryId) -> Sql<bool> {
+    let is_over = connection
+        .query_row(
+            "SELECT settled_at IS NOT NULL OR EXISTS (SELECT 1 FROM ended_call
+                 WHERE ended_call.account = delivery.account AND ended_call.call_id = delivery.call_id)
+             FROM delivery WHERE id = ?1",
+            params![id.0],
+            |row| row.get(0),
+        )
         .optional()?;
-    Ok(settled.unwrap_or(true))
+    Ok(is_over.unwrap_or(true))
 }
 
 pub(super) fn keep_unreadable(
@@ -233,6 +255,7 @@ fn claimed(row: &rusqlite::Row<'_>) -> Sql<Claimed> {
         turn_at: timestamp(row, "turn_at")?,
         expires_at: timestamp(row, "expires_at")?,
         attempts: row.get("earlier_attempts")?,
+        is_unknown: row.get("is_unknown")?,
         card: row.get("card")?,
         rule: row.get("rule")?,
         revision: row.get("revision")?,

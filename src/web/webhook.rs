@@ -134,15 +134,7 @@ impl Webhooks {
             }
             EventKind::CallHangup => {
                 let over = self.outbox.hang_up(account, call_id.as_str(), received_at).await?;
-                if over > 0 {
-                    self.deliveries.over(account, over);
-                    tracing::info!(
-                        call.id = call_id.as_str(),
-                        account,
-                        outcome = Settlement::Over.as_str(),
-                        "call {call_id}: over before its card was sent"
-                    );
-                }
+                self.tell_over(account, call_id, over);
                 Ok("accepted")
             }
             EventKind::Other(_) => Ok("ignored"),
@@ -178,7 +170,25 @@ impl Webhooks {
             .await?;
         Ok(match acceptance {
             Acceptance::Accepted(_) => "accepted",
+            Acceptance::Over(_) => {
+                self.tell_over(account, call_id, 1);
+                "accepted"
+            }
             Acceptance::Duplicate => "duplicate",
         })
+    }
+
+    /// The line about a call whose hang-up settled so many of its deliveries.
+    fn tell_over(&self, account: &str, call_id: &CallId, deliveries: usize) {
+        if deliveries == 0 {
+            return;
+        }
+        self.deliveries.over(account, deliveries);
+        tracing::info!(
+            call.id = call_id.as_str(),
+            account,
+            outcome = Settlement::Over.as_str(),
+            "call {call_id}: over before its card was sent"
+        );
     }
 }

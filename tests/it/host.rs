@@ -44,6 +44,8 @@ pub enum Reply {
     },
     /// No answer, the connection stays open until the client closes it or the server stops.
     Hang,
+    /// The request is done, and the connection closed without a byte.
+    Taken,
     /// The answer after a while.
     Late(Duration, Box<Reply>),
     /// The connection is closed without a byte.
@@ -60,6 +62,16 @@ impl Reply {
     pub fn json(status: u16, body: &serde_json::Value) -> Reply {
         let headers = vec![("content-type".to_owned(), "application/json; charset=utf-8".to_owned())];
         Reply::Answer { status, headers, body: body.to_string().into_bytes() }
+    }
+
+    /// What it says of the request, where the request was done: [`Reply::Taken`] says it to nobody.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Reply::Answer { status, .. } => Some(*status),
+            Reply::Taken => Some(201),
+            Reply::Late(_, reply) => reply.status(),
+            _ => None,
+        }
     }
 
     /// An answer with one more header.
@@ -194,7 +206,7 @@ fn reply(connection: &mut TcpStream, reply_: Reply) -> bool {
             std::thread::sleep(after);
             reply(connection, *later)
         }
-        Reply::Close => false,
+        Reply::Close | Reply::Taken => false,
         Reply::HalfAnswer => {
             let _ = connection.write_all(b"HTTP/1.1 20");
             false

@@ -21,6 +21,7 @@ mod phone;
 mod server;
 
 mod admin;
+mod arrival;
 mod cards;
 mod care;
 mod directory;

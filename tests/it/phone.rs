@@ -32,7 +32,15 @@ struct State {
     received: Vec<Received>,
     script: VecDeque<Reply>,
     always: Option<Reply>,
+    questions: Questions,
     directory: Directory,
+}
+
+/// Who asked which cards a call has.
+#[derive(Default)]
+struct Questions {
+    asked: Vec<Received>,
+    reply: Option<Reply>,
 }
 
 /// What the lookup knows; `data` of its answer.
@@ -81,6 +89,17 @@ impl Phone {
         self.state.lock().unwrap().directory.reply = reply;
     }
 
+    /// Every question for the cards of a call is answered so, until `None`; by itself it lists what it took.
+    pub fn lists(&self, reply: Option<Reply>) {
+        self.state.lock().unwrap().questions.reply = reply;
+    }
+
+    /// Every question for the cards of one call.
+    pub fn asked_about(&self, call_id: &str) -> Vec<Received> {
+        let asked = self.state.lock().unwrap().questions.asked.clone();
+        asked.into_iter().filter(|asked| asked.call_id == call_id).collect()
+    }
+
     /// Every lookup.
     pub fn asked(&self) -> Vec<Request> {
         self.state.lock().unwrap().directory.asked.clone()
@@ -105,8 +124,7 @@ impl Phone {
 
     /// The cards of one call that it took, as `{"card": […]}`.
     pub fn cards_of(&self, call_id: &str) -> Vec<Value> {
-        let taken = |received: &Received| received.status.is_some_and(|status| (200..300).contains(&status));
-        self.received_of(call_id).iter().filter(|received| taken(received)).map(Received::card).collect()
+        cards_of(&self.state.lock().unwrap(), call_id)
     }
 }
 
@@ -127,11 +145,14 @@ fn answer(state: &mut State, request: Request) -> Reply {
         return reply;
     }
     let call_id = call_id(request.path()).unwrap_or_default().to_owned();
+    if request.method == "GET" {
+        let reply = state.questions.reply.clone().unwrap_or_else(|| list(state, &request, &call_id));
+        let status = reply.status();
+        state.questions.asked.push(Received { request, call_id, status });
+        return reply;
+    }
     let reply = state.always.clone().or_else(|| state.script.pop_front()).unwrap_or_else(|| strict(&request));
-    let status = match &reply {
-        Reply::Answer { status, .. } => Some(*status),
-        _ => None,
-    };
+    let status = reply.status();
     state.received.push(Received { request, call_id, status });
     reply
 }
@@ -140,6 +161,21 @@ fn call_id(path: &str) -> Option<&str> {
     let id = path.strip_prefix("/api/v3/calls/")?.strip_suffix("/cards")?;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     ((1..=64).contains(&id.len()) && id.bytes().all(allowed)).then_some(id)
+}
+
+fn cards_of(state: &State, call_id: &str) -> Vec<Value> {
+    let taken = |received: &&Received| received.status.is_some_and(|status| (200..300).contains(&status));
+    let of_call = |received: &&Received| received.call_id == call_id;
+    state.received.iter().filter(of_call).filter(taken).map(Received::card).collect()
+}
+
+/// The first card of a call, if it has one.
+fn list(state: &State, request: &Request, call_id: &str) -> Reply {
+    if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
+        return detail(401, "Unauthorized");
+    }
+    let rows = cards_of(state, call_id).first().map_or(json!([]), |card| card["card"].clone());
+    Reply::json(200, &json!({ "data": rows }))
 }
 
 fn detail(status: u16, detail: &str) -> Reply {

@@ -141,6 +141,7 @@ async fn a_call_whose_hang_up_came_first_gets_no_card() {
     server.ring(&hangup("hasty"), "accepted").await;
     server.ring(&inbound("hasty", "442045205757"), "accepted").await;
     assert_eq!(server.settled("hasty").await["state"], "over");
+    assert_eq!(server.line_of("hasty").await["outcome"], "over");
     server.ring_and_settle(&inbound("later", "442045205757")).await;
     assert_eq!(phone.received_of("hasty").len(), 0);
 }

@@ -115,7 +115,7 @@ async fn whoever_works_on_a_forgotten_delivery_writes_nothing_back() {
     claim_one(&outbox, at(0)).await;
     let waiting = accepted(&outbox, call("b", "+905321234567", "")).await;
     assert_eq!(erase(&outbox, "+905321234567").await, (2, 0));
-    assert_eq!(outbox.keep_card(id, Some(decided_for("Jane Canary", 0))).await.unwrap(), Standing::Settled);
+    assert_eq!(outbox.keep_card(id, Some(decided_for("Jane Canary", 0))).await.unwrap(), Standing::Over);
     outbox.retry_at(id, at(5), "why".to_owned()).await.unwrap();
     let settlement = Settlement::Sent { status: 201 };
     assert!(!outbox.settle(id, settlement, Some(decided_for("Jane Canary", 0)), at(6)).await.unwrap());

@@ -1,0 +1,60 @@
+//! A card that may have been sent.
+
+use super::*;
+
+/// A delivery whose card is about to be sent.
+async fn sending(outbox: &Outbox, call_id: &str) -> DeliveryId {
+    let id = accepted(outbox, event(call_id, 0)).await;
+    claim_one(outbox, at(0)).await;
+    assert_eq!(outbox.keep_card(id, Some(decided())).await.unwrap(), Standing::Open);
+    id
+}
+
+#[tokio::test]
+async fn who_was_killed_while_sending_leaves_an_unknown_outcome() {
+    let (directory, outbox) = new();
+    let id = sending(&outbox, "a").await;
+    let (_copy, outbox) = killed(&directory);
+    assert_eq!(state(&outbox, id).await, State::Unknown);
+    let claimed = claim_one(&outbox, at(1)).await;
+    assert!(claimed.is_unknown && claimed.card.is_some());
+}
+
+#[tokio::test]
+async fn what_was_not_sent_is_not_unknown() {
+    let (directory, outbox) = new();
+    let id = sending(&outbox, "a").await;
+    assert_eq!(outbox.retry_at(id, at(5), "503".to_owned()).await.unwrap(), Standing::Open);
+    assert!(!claim_one(&outbox, at(5)).await.is_unknown);
+    let (_copy, outbox) = killed(&directory);
+    assert_eq!(state(&outbox, id).await, State::Pending);
+}
+
+#[tokio::test]
+async fn a_hang_up_leaves_what_may_have_been_sent_to_its_worker() {
+    let (_directory, outbox) = new();
+    let (sent, lost) = (sending(&outbox, "sent").await, sending(&outbox, "lost").await);
+    for call_id in ["sent", "lost"] {
+        assert_eq!(outbox.hang_up("hipcall", call_id, at(1)).await.unwrap(), 0);
+    }
+    assert!(outbox.settle(sent, Settlement::Sent { status: 201 }, None, at(2)).await.unwrap());
+    assert_eq!(state(&outbox, sent).await, State::Sent);
+    outbox.ask_at(lost, at(3), "no answer".to_owned()).await.unwrap();
+    assert_eq!(state(&outbox, lost).await, State::Unknown);
+    assert!(claim_one(&outbox, at(3)).await.is_unknown);
+    assert_eq!(outbox.keep_card(lost, None).await.unwrap(), Standing::Over, "it is not sent again");
+    assert_eq!(outbox.retry_at(lost, at(9), "503".to_owned()).await.unwrap(), Standing::Over);
+    assert!(outbox.settle(lost, Settlement::Over, None, at(4)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_card_that_an_earlier_version_left_unsettled_may_have_been_sent() {
+    let (directory, outbox) = new();
+    let id = sending(&outbox, "a").await;
+    outbox.close().await;
+    let path = directory.path().join("outbox.sqlite3");
+    let earlier = "ALTER TABLE delivery DROP COLUMN is_unknown; PRAGMA user_version = 1;";
+    Connection::open(path).unwrap().execute_batch(earlier).unwrap();
+    let outbox = Outbox::open(directory.path()).unwrap();
+    assert_eq!(state(&outbox, id).await, State::Unknown);
+}
