@@ -5,6 +5,7 @@
 mod annotation;
 mod check;
 mod completions;
+mod deliveries;
 mod demo;
 mod explain;
 mod fmt;
@@ -54,6 +55,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Receive webhooks and send cards
     Serve(serve::Arguments),
+    /// What became of each call: list, show, retry
+    Deliveries(deliveries::Arguments),
     /// Ring calls at a fake phone system, on loopback, with the shipped rules
     Demo(demo::Arguments),
     /// Write a rule set to begin with: rules, tests, a pre-commit configuration and a CI workflow
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Fmt(fmt) => fmt::run(&fmt, &arguments.rules),
         Command::Explain(explain) => explain::run(&explain, &arguments.rules),
         Command::Serve(serve) => serve::run(&serve, arguments.rules),
+        Command::Deliveries(deliveries) => deliveries::run(&deliveries),
         Command::Demo(demo) => demo::run(&demo, arguments.rules),
         Command::Init(init) => init::run(&init),
         Command::Schema(schema) => schema::run(&schema),

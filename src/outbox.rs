@@ -7,8 +7,10 @@
 //! A call gets one card. Its events are handed out one at a time, in the order of their arrival: the next one when the one
 //! before it is decided. The decision that is a card is kept before the card is sent, and there is one such row a call.
 
+mod again;
 mod forget;
 mod listing;
+mod masked;
 mod settlement;
 mod store;
 #[cfg(test)]
@@ -16,6 +18,7 @@ mod tests;
 mod work;
 mod writer;
 
+pub use again::Again;
 pub use forget::Erased;
 pub use listing::{Detail, Filter, LIST_ROWS_MAX, Row, Unreadable};
 pub use settlement::{Settlement, State, UnknownState};
@@ -213,6 +216,18 @@ impl Outbox {
         writer::start(store, waiting, Arc::clone(&changed))
             .map_err(|source| OutboxError::Open { path: directory.to_owned(), source: source.into() })?;
         Ok(Self { commands, changed, reader: Arc::new(Mutex::new(Some(reader))) })
+    }
+
+    /// An outbox that can be listed and shown only, also while another process works on it; everything else is
+    /// [`OutboxError::Closed`].
+    ///
+    /// # Errors
+    ///
+    /// [`OutboxError::Open`] or [`OutboxError::NewerSchema`].
+    pub fn open_to_read(directory: &Path) -> Result<Self, OutboxError> {
+        let reader = store::open_reader(directory)?;
+        let (commands, _) = mpsc::channel(1);
+        Ok(Self { commands, changed: Arc::default(), reader: Arc::new(Mutex::new(Some(reader))) })
     }
 
     /// Keeps an event; it survives a power cut once this returns. Then wakes whoever waits for [`Self::changed`].

@@ -30,6 +30,7 @@ pub fn admin(admin: Arc<Admin>) -> Router {
         .route("/-/forget", post(admin::forget))
         .route("/api/deliveries", get(admin::deliveries))
         .route("/api/deliveries/{id}", get(admin::delivery))
+        .route("/api/deliveries/{id}/retry", post(admin::again))
         .route("/api/unreadable", get(admin::unreadable))
         .route_layer(axum::middleware::from_fn_with_state(Arc::clone(&admin), admin::authorize))
         .route("/healthz", get(|| async { "ok\n" }))

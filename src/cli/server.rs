@@ -89,7 +89,7 @@ impl Server {
         /// Between two looks. Settling wakes nobody, and a person is watching.
         const LOOK_EVERY: Duration = Duration::from_millis(2);
         loop {
-            let rows = self.outbox.list(Filter { state: None, account: None, limit: 20 }).await.ok()?;
+            let rows = self.outbox.list(Filter { limit: 20, ..Filter::default() }).await.ok()?;
             let row = rows.into_iter().find(|row| row.call_id == call_id)?;
             if row.settled_at.is_some() {
                 return self.outbox.show(row.id).await.ok()?;

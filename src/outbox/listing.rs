@@ -17,12 +17,16 @@ const ROW_COLUMNS: &str =
     "id, account, call_id, event, state, received_at, started_at, settled_at, attempts, rule, revision, status, reason";
 
 /// Which deliveries to list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only those in this state.
     pub state: Option<State>,
     /// Only those of this account.
     pub account: Option<String>,
+    /// Only those of this call.
+    pub call_id: Option<String>,
+    /// Only those that came in then or later.
+    pub since: Option<Timestamp>,
     /// How many; more than [`LIST_ROWS_MAX`] counts as that.
     pub limit: usize,
 }
@@ -90,12 +94,15 @@ pub(super) fn list(connection: &Connection, filter: &Filter) -> Sql<Vec<Row>> {
         .prepare(&format!(
             "SELECT {ROW_COLUMNS} FROM delivery
              WHERE (:state IS NULL OR state = :state) AND (:account IS NULL OR account = :account)
+             AND (:call_id IS NULL OR call_id = :call_id) AND (:since IS NULL OR received_at >= :since)
              ORDER BY id DESC LIMIT :limit"
         ))?
         .query_map(
             named_params! {
                 ":state": filter.state,
                 ":account": filter.account,
+                ":call_id": filter.call_id,
+                ":since": filter.since.map(Timestamp::as_millisecond),
                 ":limit": row_limit(filter.limit.min(LIST_ROWS_MAX)),
             },
             listed,

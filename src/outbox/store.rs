@@ -110,9 +110,20 @@ pub(super) fn open(directory: &Path) -> Result<Store, OutboxError> {
     Ok(Store { connection, _lock: lock })
 }
 
-/// A second connection for listings, which cannot write and does not wait for the writer. After [`open`] only.
+/// A connection for listings, which cannot write and does not wait for the writer. What listings read is in every version.
 pub(super) fn open_reader(directory: &Path) -> Result<Connection, OutboxError> {
-    connect(&directory.join(DATABASE_FILE), OpenFlags::SQLITE_OPEN_READ_ONLY)
+    let path = directory.join(DATABASE_FILE);
+    let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let (found, known) = versions(&connection, &path)?;
+    if found > known { Err(OutboxError::NewerSchema { path, found, known }) } else { Ok(connection) }
+}
+
+/// The schema version of the file, and the latest one that is known.
+fn versions(connection: &Connection, path: &Path) -> Result<(i64, i64), OutboxError> {
+    let found = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|error| cannot_open(path, error))?;
+    Ok((found, i64::try_from(STEPS.len()).unwrap_or(i64::MAX)))
 }
 
 fn lock(directory: &Path) -> Result<File, OutboxError> {
@@ -136,10 +147,7 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, OutboxError> {
 
 /// Looks at the version first: a database that is not ours to understand is left as it is.
 fn upgrade(connection: &mut Connection, path: &Path) -> Result<(), OutboxError> {
-    let found: i64 = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(|error| cannot_open(path, error))?;
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let (found, known) = versions(connection, path)?;
     if found > known {
         return Err(OutboxError::NewerSchema { path: path.to_owned(), found, known });
     }

@@ -64,7 +64,7 @@ async fn state(outbox: &Outbox, id: DeliveryId) -> State {
 }
 
 fn everything() -> Filter {
-    Filter { state: None, account: None, limit: 100 }
+    Filter { limit: 100, ..Filter::default() }
 }
 
 /// Another process on what a killed one leaves on the disk, which is a copy of the files while it lives.

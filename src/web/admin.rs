@@ -1,6 +1,7 @@
 //! What operators need: readiness, metrics, reload, and what became of the calls.
 //!
-//! No answer here shows a number, a name or a card except for one delivery that is asked for by its id.
+//! No answer here shows a name or a card except for one delivery that is asked for by its id, and a number is masked even
+//! there unless the question is for all of it.
 
 use std::sync::Arc;
 
@@ -18,12 +19,12 @@ use subtle::ConstantTimeEq;
 
 use super::Metrics;
 use crate::event::CustomerNumber;
-use crate::outbox::{DeliveryId, Filter, Outbox, OutboxError, State as DeliveryState};
+use crate::outbox::{Again, DeliveryId, Filter, Outbox, OutboxError, State as DeliveryState};
 use crate::problem::Problem;
 use crate::rules::{Live, Rejected};
 
-/// Deliveries that one answer lists unless it is asked for fewer.
-const LISTED_MAX: usize = 100;
+/// Deliveries that one answer lists unless it is asked for fewer or more.
+const LISTED: usize = 100;
 
 /// What is left to do where the database is too large to be rewritten while events come in.
 const TOO_LARGE: &str = "parts of the bytes may be left in free space of outbox.sqlite3, which is large: stop the server once \
@@ -114,35 +115,86 @@ pub(super) async fn reload(State(admin): State<Arc<Admin>>) -> Response {
 pub(super) struct Asked {
     state: Option<String>,
     account: Option<String>,
+    call: Option<String>,
+    since: Option<Timestamp>,
     limit: Option<usize>,
 }
 
-/// `GET /api/deliveries?state=…&account=…&limit=…`, newest first.
+/// `GET /api/deliveries?state=…&account=…&call=…&since=…&limit=…`, newest first.
 pub(super) async fn deliveries(State(admin): State<Arc<Admin>>, Query(asked): Query<Asked>) -> Response {
     let state = match asked.state.as_deref().map(str::parse::<DeliveryState>).transpose() {
         Ok(state) => state,
         Err(error) => return (StatusCode::BAD_REQUEST, Json(json!({ "error": error.to_string() }))).into_response(),
     };
-    let limit = asked.limit.unwrap_or(LISTED_MAX).min(LISTED_MAX);
-    match admin.outbox.list(Filter { state, account: asked.account, limit }).await {
+    let Asked { account, call: call_id, since, limit, .. } = asked;
+    let filter = Filter { state, account, call_id, since, limit: limit.unwrap_or(LISTED) };
+    match admin.outbox.list(filter).await {
         Ok(rows) => Json(json!({ "deliveries": rows })).into_response(),
         Err(error) => failed(&error),
     }
 }
 
-/// `GET /api/deliveries/{id}` with the card and the trace.
-pub(super) async fn delivery(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Response {
+/// How much of a delivery is shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Shown {
+    #[serde(default)]
+    full: bool,
+}
+
+/// `GET /api/deliveries/{id}` with the card and the trace; numbers are masked without `?full=true`.
+pub(super) async fn delivery(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+    Query(shown): Query<Shown>,
+) -> Response {
     let Ok(id) = id.parse::<DeliveryId>() else { return StatusCode::NOT_FOUND.into_response() };
     match admin.outbox.show(id).await {
-        Ok(Some(detail)) => Json(detail).into_response(),
+        Ok(Some(detail)) => Json(if shown.full { detail } else { detail.masked() }).into_response(),
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => failed(&error),
     }
 }
 
+/// Whether a delivery is tried again although nobody may see its card.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Insisted {
+    #[serde(default)]
+    force: bool,
+}
+
+/// `POST /api/deliveries/{id}/retry?force=true`: a settled delivery is decided and sent again, or 409 with the reason.
+pub(super) async fn again(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<String>,
+    Query(insisted): Query<Insisted>,
+) -> Response {
+    let Ok(id) = id.parse::<DeliveryId>() else { return StatusCode::NOT_FOUND.into_response() };
+    let now = (admin.now)();
+    let until = now.saturating_add(admin.live.rules().defaults.send_within).unwrap_or(Timestamp::MAX);
+    let why = match admin.outbox.again(id, now, insisted.force.then_some(until)).await {
+        Ok(Again::Due) => {
+            tracing::info!(delivery.id = %id, "delivery {id} is tried again on request");
+            return Json(json!({ "id": id, "status": "pending" })).into_response();
+        }
+        Ok(Again::NotFound) => return StatusCode::NOT_FOUND.into_response(),
+        Ok(Again::NotSettled) => "it is not settled yet, and tried again by itself",
+        Ok(Again::Over) => "its call has ended, so nobody would see the card",
+        Ok(Again::Superseded) => "another event of its call has the card",
+        Ok(Again::Forgotten) => "its event was forgotten on request",
+        Ok(Again::Sent) => {
+            "its card was sent, and the phone system shows the first card of a call; force sends it again"
+        }
+        Ok(Again::TooLate) => "its call began too long ago for a card to be seen; force sends it all the same",
+        Err(error) => return failed(&error),
+    };
+    (StatusCode::CONFLICT, Json(json!({ "error": why }))).into_response()
+}
+
 /// `GET /api/unreadable`: webhooks that could not be read, newest first.
 pub(super) async fn unreadable(State(admin): State<Arc<Admin>>) -> Response {
-    match admin.outbox.unreadable(LISTED_MAX).await {
+    match admin.outbox.unreadable(LISTED).await {
         Ok(rows) => Json(json!({ "unreadable": rows })).into_response(),
         Err(error) => failed(&error),
     }

@@ -24,6 +24,7 @@ mod admin;
 mod arrival;
 mod cards;
 mod care;
+mod deliveries;
 mod directory;
 mod durability;
 mod forget;

@@ -285,7 +285,7 @@ impl Server {
             self.delivery(call_id).await.filter(|delivery| !delivery["settled_at"].is_null())
         })
         .await;
-        let mut detail = self.get_json(&format!("/api/deliveries/{}", row["id"])).await;
+        let mut detail = self.get_json(&format!("/api/deliveries/{}?full=true", row["id"])).await;
         for key in ["card", "trace"] {
             let read = detail[key].as_str().map(|text| serde_json::from_str(text).unwrap());
             detail[key] = read.unwrap_or_default();
