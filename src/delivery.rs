@@ -216,6 +216,7 @@ impl Shared {
             };
             return Ok(Turn { next, decided: None, decision: None });
         }
+        let begun = Instant::now();
         let decision = match or_panic(decide(&rules, claimed, now)).await {
             Ok(Some(decision)) => decision,
             Ok(None) => {
@@ -233,6 +234,7 @@ impl Shared {
                 return Ok(settled(Settlement::NoCard { reason }));
             }
         };
+        self.metrics.decision(begun.elapsed());
         let card = match &decision.outcome {
             Outcome::Card(card) => Ok(card.body()),
             Outcome::NoCard(why) => Err(Settlement::NoCard { reason: why.to_string() }),

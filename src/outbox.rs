@@ -311,6 +311,11 @@ impl Outbox {
         self.write(Wake::Nobody, work::pending).await
     }
 
+    /// When the oldest call began whose delivery is not settled.
+    pub async fn oldest_pending(&self) -> Result<Option<Timestamp>, OutboxError> {
+        self.write(Wake::Nobody, work::oldest_pending).await
+    }
+
     /// Deletes what was received before `before` and is settled, remembered hang-ups and unreadable bodies too: at most
     /// [`FORGET_ROWS_MAX`] of each, so that no commit takes long. Call it again until it returns 0. A forgotten event is not
     /// known as a duplicate any more, so `before` should lie days back.

@@ -58,8 +58,8 @@ impl Server {
         let private = bind(addresses.admin_listen).await?;
         let outbox = Outbox::open(addresses.data)?;
         let mut registry = Registry::default();
-        let metrics = web::Metrics::register(&mut registry, Arc::clone(&live));
-        let counted = delivery::Metrics::register(&mut registry);
+        let metrics = web::Metrics::register(&mut registry, Arc::clone(&live), Timestamp::now);
+        let counted = delivery::Metrics::register(&mut registry, &live.rules().accounts);
         let (stop, stopped) = watch::channel(false);
         let courier =
             Courier::new(outbox.clone(), Phone::new()?, Arc::clone(&live), settings::outside(), counted.clone());

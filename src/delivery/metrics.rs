@@ -11,9 +11,13 @@ use prometheus_client::registry::Registry;
 
 use crate::outbox::Settlement;
 use crate::phone::{Arrival, Attempt};
+use crate::rules::Account;
 
 /// From 5 ms to 60 s: a card is worth something while the phone rings.
 const SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// How an attempt may end.
+const ATTEMPT_OUTCOMES: [&str; 5] = ["sent", "later", "unknown", "unauthorized", "refused"];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Settled {
@@ -34,24 +38,34 @@ pub struct Metrics {
     settled: Family<Settled, Counter>,
     attempts: Family<Attempted, Counter>,
     arrivals: Family<Attempted, Counter>,
+    decision_seconds: Histogram,
     card_seconds: Histogram,
     attempt_seconds: Histogram,
 }
 
 impl Metrics {
-    /// Makes them and adds them to a registry.
-    pub fn register(registry: &mut Registry) -> Metrics {
+    /// Makes them and adds them to a registry. Attempts of these accounts are counted from 0, since Prometheus sees no
+    /// increase in what was not there before.
+    pub fn register(registry: &mut Registry, accounts: &[Account]) -> Metrics {
         let metrics = Metrics {
             settled: Family::default(),
             attempts: Family::default(),
             arrivals: Family::default(),
+            decision_seconds: Histogram::new(SECONDS),
             card_seconds: Histogram::new(SECONDS),
             attempt_seconds: Histogram::new(SECONDS),
         };
+        for account in accounts {
+            for outcome in ATTEMPT_OUTCOMES {
+                let _ = metrics.attempts.get_or_create(&Attempted { account: account.name.clone(), outcome });
+            }
+        }
         registry.register("callcard_deliveries", "Settled deliveries by outcome and rule", metrics.settled.clone());
         registry.register("callcard_attempts", "Requests to the card API by outcome", metrics.attempts.clone());
         let help = "Questions whether a card of unknown outcome arrived, by answer";
         registry.register("callcard_arrivals", help, metrics.arrivals.clone());
+        let help = "Seconds of a decision, with the questions to sources";
+        registry.register("callcard_decision_seconds", help, metrics.decision_seconds.clone());
         let help = "Seconds from the webhook to the card's arrival";
         registry.register("callcard_card_seconds", help, metrics.card_seconds.clone());
         registry.register(
@@ -67,6 +81,7 @@ impl Metrics {
             Attempt::Sent { .. } => "sent",
             Attempt::Later { .. } => "later",
             Attempt::Unknown { .. } => "unknown",
+            Attempt::Refused { unauthorized: true, .. } => "unauthorized",
             Attempt::Refused { .. } => "refused",
         };
         self.attempts.get_or_create(&Attempted { account: account.to_owned(), outcome }).inc();
@@ -81,6 +96,10 @@ impl Metrics {
             Arrival::Later { .. } => "later",
         };
         self.arrivals.get_or_create(&Attempted { account: account.to_owned(), outcome }).inc();
+    }
+
+    pub(super) fn decision(&self, took: Duration) {
+        self.decision_seconds.observe(took.as_secs_f64());
     }
 
     /// Counts deliveries that their call's hang-up settled.

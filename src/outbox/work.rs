@@ -223,6 +223,17 @@ pub(super) fn pending(connection: &Connection) -> Sql<u64> {
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
+pub(super) fn oldest_pending(connection: &Connection) -> Sql<Option<Timestamp>> {
+    connection
+        .query_row(
+            "SELECT started_at FROM delivery INDEXED BY delivery_newest WHERE claimable_at IS NOT NULL
+             ORDER BY started_at LIMIT 1",
+            [],
+            |row| timestamp(row, "started_at"),
+        )
+        .optional()
+}
+
 /// Looks at the oldest rows only. None of them is unsettled for long, so they cannot hold the others back, and no index has to
 /// be kept for this.
 pub(super) fn forget(connection: &Connection, before: Timestamp) -> Sql<usize> {

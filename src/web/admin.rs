@@ -81,6 +81,10 @@ pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     if let Ok(pending) = admin.outbox.pending().await {
         admin.metrics.pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
     }
+    if let Ok(oldest) = admin.outbox.oldest_pending().await {
+        let age = oldest.map_or(0.0, |began| (admin.now)().duration_since(began).as_secs_f64());
+        admin.metrics.oldest_pending.set(age.max(0.0));
+    }
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, &admin.registry) {
         Ok(()) => {

@@ -1,9 +1,12 @@
-//! What the web counts, and what sources count.
+//! What the web counts, what sources count, and what is in force. `docs/operations.md` lists all of it.
 
+mod in_force;
 mod sources;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,14 +15,23 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::rules::Live;
+use in_force::InForce;
 use sources::Sources;
 
 /// From 0.1 ms: a webhook is answered after one write to disk.
 const SECONDS: [f64; 10] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.1, 1.0, 5.0];
 
+/// How a webhook of a known account may be answered. They are counted from 0, since Prometheus sees no increase in what
+/// was not there before.
+const OUTCOMES: [&str; 6] = ["accepted", "duplicate", "ignored", "unreadable", "not_stored", "body_refused"];
+
+/// Where the account is not known: a stranger's word for it is no label.
+const NO_ACCOUNT: &str = "none";
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Status {
-    status: &'static str,
+struct Webhook {
+    account: String,
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -30,24 +42,30 @@ struct Outcome {
 /// Counters of webhooks, reloads and tables.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    webhooks: Family<Status, Counter>,
+    webhooks: Family<Webhook, Counter>,
     webhook_seconds: Histogram,
     reloads: Family<Outcome, Counter>,
     table_changes: Family<Outcome, Counter>,
     /// Deliveries that are not settled.
     pub(super) pending: Gauge,
+    /// Seconds since the oldest call among them began.
+    pub(super) oldest_pending: Gauge<f64, AtomicU64>,
+    in_force: Arc<InForce>,
 }
 
 impl Metrics {
     /// Makes them and adds them to a registry, with those of the sources in force.
-    pub fn register(registry: &mut Registry, live: Arc<Live>) -> Metrics {
+    pub fn register(registry: &mut Registry, live: Arc<Live>, now: fn() -> Timestamp) -> Metrics {
         let metrics = Metrics {
             webhooks: Family::default(),
             webhook_seconds: Histogram::new(SECONDS),
             reloads: Family::default(),
             table_changes: Family::default(),
             pending: Gauge::default(),
+            oldest_pending: Gauge::default(),
+            in_force: Arc::new(InForce::new(Arc::clone(&live), now)),
         };
+        metrics.begin();
         registry.register("callcard_webhooks", "Webhooks by how they were answered", metrics.webhooks.clone());
         let help = "Seconds from a webhook's body to its answer";
         registry.register("callcard_webhook_seconds", help, metrics.webhook_seconds.clone());
@@ -55,22 +73,49 @@ impl Metrics {
         let help = "Changed files of tables by outcome";
         registry.register("callcard_table_changes", help, metrics.table_changes.clone());
         registry.register("callcard_pending_deliveries", "Deliveries that are not settled", metrics.pending.clone());
+        let help = "Seconds since the oldest call began whose delivery is not settled; 0 where there is none";
+        registry.register("callcard_oldest_pending_seconds", help, metrics.oldest_pending.clone());
+        registry.register_collector(Box::new(Arc::clone(&metrics.in_force)));
         registry.register_collector(Box::new(Sources(live)));
         metrics
     }
 
-    pub(super) fn webhook(&self, status: &'static str, took: std::time::Duration) {
-        self.webhooks.get_or_create(&Status { status }).inc();
+    /// Begins counting at 0.
+    fn begin(&self) {
+        let _ = self.webhooks.get_or_create(&Webhook { account: NO_ACCOUNT.to_owned(), outcome: "not_authentic" });
+        for account in &self.in_force.live.rules().accounts {
+            for outcome in OUTCOMES {
+                let _ = self.webhooks.get_or_create(&Webhook { account: account.name.clone(), outcome });
+            }
+        }
+        for outcome in ["swapped", "rejected"] {
+            let _ = self.reloads.get_or_create(&Outcome { outcome });
+        }
+        for outcome in ["swapped", "kept"] {
+            let _ = self.table_changes.get_or_create(&Outcome { outcome });
+        }
+    }
+
+    /// Counts a webhook that was stored or could not be, and how long that took.
+    pub(super) fn webhook(&self, account: &str, outcome: &'static str, took: std::time::Duration) {
+        self.turned_away(Some(account), outcome);
         self.webhook_seconds.observe(took.as_secs_f64());
     }
 
-    pub(super) fn turned_away(&self, status: &'static str) {
-        self.webhooks.get_or_create(&Status { status }).inc();
+    /// Counts a webhook that nothing was done with; of an account only where it is authentic.
+    pub(super) fn turned_away(&self, account: Option<&str>, outcome: &'static str) {
+        if let Some(account) = account {
+            self.in_force.webhook(account);
+        }
+        let account = account.unwrap_or(NO_ACCOUNT).to_owned();
+        self.webhooks.get_or_create(&Webhook { account, outcome }).inc();
     }
 
     /// Counts a reload: `swapped` or `rejected`.
     pub fn reload(&self, outcome: &'static str) {
         self.reloads.get_or_create(&Outcome { outcome }).inc();
+        self.in_force.reload(outcome == "swapped");
+        self.begin();
     }
 
     /// Counts a table whose file has changed: `swapped`, or `kept` where the file is none to be used.

@@ -66,7 +66,7 @@ pub(super) async fn receive(
 ) -> Response {
     let rules = webhooks.live.rules();
     if !is_authentic(&rules, &account, &secret) {
-        webhooks.metrics.turned_away("not_authentic");
+        webhooks.metrics.turned_away(None, "not_authentic");
         if let Some(silenced) = webhooks.strangers.say("", Instant::now()) {
             tracing::warn!(
                 silenced,
@@ -78,7 +78,7 @@ pub(super) async fn receive(
     let body = match timeout(BODY_WITHIN, to_bytes(body, BODY_BYTES_MAX)).await {
         Ok(Ok(body)) => body,
         Ok(Err(error)) => {
-            webhooks.metrics.turned_away("body_refused");
+            webhooks.metrics.turned_away(Some(&account), "body_refused");
             let too_large =
                 std::error::Error::source(&error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
             let status = if too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
@@ -86,7 +86,7 @@ pub(super) async fn receive(
             return status.into_response();
         }
         Err(_) => {
-            webhooks.metrics.turned_away("body_refused");
+            webhooks.metrics.turned_away(Some(&account), "body_refused");
             tracing::warn!(account, "a webhook's body did not arrive within {} s", BODY_WITHIN.as_secs());
             return StatusCode::REQUEST_TIMEOUT.into_response();
         }
@@ -103,7 +103,7 @@ pub(super) async fn receive(
             "not_stored"
         }
     };
-    webhooks.metrics.webhook(status, begun.elapsed());
+    webhooks.metrics.webhook(&account, status, begun.elapsed());
     Json(json!({ "status": status })).into_response()
 }
 

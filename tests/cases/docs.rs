@@ -11,6 +11,9 @@ use crate::schemas::keys;
 
 const PAGES: [&str; 3] = ["docs/rules.md", "docs/sources.md", "docs/migration.md"];
 
+/// Its examples are files of other programs too: `tests/it/operations.rs` looks at them.
+const OPERATIONS: &str = "docs/operations.md";
+
 fn page(name: &str) -> String {
     std::fs::read_to_string(project().join(name)).unwrap()
 }
@@ -115,7 +118,7 @@ fn every_key_of_the_schemas_is_explained_on_the_page_about_rules() {
 
 #[test]
 fn every_code_and_every_command_that_a_page_names_exists() {
-    for name in PAGES {
+    for name in PAGES.into_iter().chain([OPERATIONS]) {
         let page = page(name);
         for command in page.split("`callcard ").skip(1).filter_map(|rest| rest.split(['`', ' ']).next()) {
             assert_eq!(run(project(), &[command, "--help"]).code, Some(0), "{name}: callcard {command}");
@@ -128,7 +131,7 @@ fn every_code_and_every_command_that_a_page_names_exists() {
 
 #[test]
 fn every_link_of_a_page_leads_somewhere() {
-    for name in PAGES {
+    for name in PAGES.into_iter().chain([OPERATIONS]) {
         let page = page(name);
         let anchor = |heading: &str| {
             let kept = heading.chars().filter(|character| character.is_alphanumeric() || " -_".contains(*character));

@@ -25,8 +25,8 @@ async fn the_metrics_count_a_call() {
     server.ring(&sample("internal_init"), "ignored").await;
     server.line_of("2483a75a-56a2-41f1-991b-92b1667e324a").await;
     for (name, value) in [
-        ("callcard_webhooks_total{status=\"accepted\"}", 1.0),
-        ("callcard_webhooks_total{status=\"ignored\"}", 1.0),
+        ("callcard_webhooks_total{account=\"hipcall\",outcome=\"accepted\"}", 1.0),
+        ("callcard_webhooks_total{account=\"hipcall\",outcome=\"ignored\"}", 1.0),
         ("callcard_deliveries_total{account=\"hipcall\",outcome=\"sent\",rule=\"known-customer\"}", 1.0),
         ("callcard_attempts_total{account=\"hipcall\",outcome=\"sent\"}", 1.0),
         ("callcard_card_seconds_count", 1.0),

@@ -110,7 +110,7 @@ async fn a_second_webhook_for_one_call_sends_one_card() {
     server.idle().await;
     assert_eq!(phone.received().len(), 2);
     assert_eq!(server.deliveries().await.len(), 2);
-    assert_eq!(server.metric("callcard_webhooks_total{status=\"duplicate\"}").await, 1.0);
+    assert_eq!(server.metric("callcard_webhooks_total{account=\"hipcall\",outcome=\"duplicate\"}").await, 1.0);
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ mod forget;
 mod hostile;
 mod log;
 mod one_card;
+mod operations;
 mod quiet;
 mod ready_made;
 mod reload;

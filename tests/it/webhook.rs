@@ -38,7 +38,7 @@ async fn a_wrong_secret_and_an_unknown_account_are_turned_away_alike() {
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     assert_eq!(server.deliveries().await.len(), 0);
     assert_eq!(server.get_json("/api/unreadable").await["unreadable"], json!([]));
-    assert_eq!(server.metric("callcard_webhooks_total{status=\"not_authentic\"}").await, 6.0);
+    assert_eq!(server.metric("callcard_webhooks_total{account=\"none\",outcome=\"not_authentic\"}").await, 6.0);
     let loud: Vec<Value> = server.log().into_iter().filter(|line| line["level"] == "WARN").collect();
     assert_eq!(loud.len(), 1, "many strangers are said once: {loud:?}");
     assert_eq!(phone.received().len(), 0);
@@ -139,7 +139,10 @@ async fn what_cannot_be_read_is_answered_kept_and_listed_but_never_logged() {
         assert!(!row.to_string().contains("body-canary"), "{row}");
     }
     assert_eq!(server.deliveries().await.len(), 0);
-    assert_eq!(server.metric("callcard_webhooks_total{status=\"unreadable\"}").await, bodies.len() as f64);
+    assert_eq!(
+        server.metric("callcard_webhooks_total{account=\"hipcall\",outcome=\"unreadable\"}").await,
+        bodies.len() as f64
+    );
     assert_eq!(phone.received().len(), 0);
 }
 
