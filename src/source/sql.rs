@@ -99,7 +99,8 @@ pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Made, Vec
     let statement = statement(query, dialect, parameters.len()).map_err(|found| faults.extend(found)).ok();
     match (database, statement) {
         (Some(database), Some(statement)) if faults.is_empty() => {
-            let shared = Arc::new(Shared { database, statement, numbers: texts("numbers"), connections: limits.connections });
+            let shared =
+                Arc::new(Shared { database, statement, numbers: texts("numbers"), connections: limits.connections });
             Ok(Made { kind: Kind::Sql(Sql { shared }), parameters, faults })
         }
         _ => Err(faults),

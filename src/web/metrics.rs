@@ -114,7 +114,7 @@ impl Metrics {
     /// Counts a reload: `swapped` or `rejected`.
     pub fn reload(&self, outcome: &'static str) {
         self.reloads.get_or_create(&Outcome { outcome }).inc();
-        self.in_force.reload(outcome == "swapped");
+        self.in_force.reload(outcome != "rejected");
         self.begin();
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::crm::{Crm, found};
 use super::event::inbound;
 use super::phone::Phone;
-use super::server::Server;
+use super::server::{Place, Server, until};
 
 /// A metric's type and labels.
 type Metrics = BTreeMap<String, (String, BTreeSet<String>)>;
@@ -111,6 +111,25 @@ async fn what_alerts_wait_for_is_there_before_anything_happened() {
     assert_eq!(server.metric(silence).await.to_bits(), started.to_bits());
     server.webhook_bytes(b"{}".to_vec()).await;
     assert!(server.metric(silence).await > started);
+}
+
+#[tokio::test]
+async fn the_oldest_call_that_waits_for_its_card_grows_older_until_it_is_over() {
+    let phone = Phone::start();
+    let mut place = Place::shipped(&phone);
+    // Nothing listens there.
+    place.set("HIPCALL_API_URL", "http://127.0.0.1:1/api/v3");
+    let server = Server::start(place).await;
+    let age = async || server.metric("callcard_oldest_pending_seconds").await;
+    server.ring(&inbound("one", "442045205757"), "accepted").await;
+    let first = age().await;
+    assert!(first > 0.0);
+    assert_eq!(server.metric("callcard_pending_deliveries").await, 1.0);
+    until("it grows older", async || (age().await > first).then_some(())).await;
+    let mut over = inbound("one", "442045205757");
+    over["event"] = "call_hangup".into();
+    server.ring(&over, "accepted").await;
+    until("none waits", async || (age().await.to_bits() == 0).then_some(())).await;
 }
 
 #[tokio::test]

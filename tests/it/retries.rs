@@ -129,6 +129,10 @@ async fn what_the_api_refuses_is_never_sent_again_and_its_words_are_kept() {
         assert_eq!((&settled["state"], &settled["status"]), (&json!("refused"), &json!(status)));
         assert!(settled["reason"].as_str().unwrap().contains(&format!("scripted {status}")), "{settled}");
     }
+    for (outcome, count) in [("unauthorized", 2.0), ("refused", 3.0)] {
+        let name = format!("callcard_attempts_total{{account=\"hipcall\",outcome=\"{outcome}\"}}");
+        assert_eq!(server.metric(&name).await, count, "{name}");
+    }
     // The waits before a second and a third attempt have passed for all of them once a later call has waited so long.
     phone.script([error(500), error(500)]);
     server.ring_and_settle(&inbound("later", NUMBER)).await;
