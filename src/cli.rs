@@ -14,6 +14,7 @@ mod man;
 mod out;
 mod place;
 mod problems;
+mod reloading;
 mod replace;
 mod schema;
 mod serve;

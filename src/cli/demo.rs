@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::out::{Colour, coloured};
 use super::server::{Addresses, Server};
-use super::{Ended, out, problems, settings, shown};
+use super::{Ended, out, problems, settings, shown, tables};
 use crate::rules::{Account, Accounts, Environment, Live, Rejected, Secrets};
 use crate::source::Network;
 use phone::{Phone, Rung};
@@ -51,7 +51,7 @@ async fn demo(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
     let network = settings::network()?;
     let account = phone.account();
     let environment = Demo::environment(&secrets, &network, &account);
-    let live = match Live::start(rules.clone(), &environment) {
+    let live = match Live::start(rules.clone(), None, &environment, Timestamp::now()) {
         Ok((live, warnings)) => {
             settings::tell(&warnings);
             Arc::new(live)
@@ -61,7 +61,12 @@ async fn demo(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
     let data = tempdir()?;
     let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
     let addresses = Addresses { listen: loopback, admin_listen: loopback, admin_token: None, data: &data };
-    let server = Server::start(addresses, Arc::clone(&live), |_| Box::new(|| Ok(Vec::new()))).await?;
+    let watched = Arc::clone(&live);
+    let server = Server::start(addresses, Arc::clone(&live), |metrics| {
+        let look = move || _ = tables::look(&watched, &metrics);
+        (Box::new(|| Ok(Vec::new())), Box::new(look))
+    })
+    .await?;
     let demo = Arc::new(Demo { live, network, account, phone, engine: server.listen, rules });
     let ended = demo.ring_and_show(arguments, &server).await;
     server.stop().await;
@@ -139,7 +144,7 @@ impl Demo {
     fn reload(&self) {
         let secrets = Demo::secrets();
         let environment = Demo::environment(&secrets, &self.network, &self.account);
-        let found = match self.live.reload(&environment) {
+        let found = match self.live.reload(&environment, Timestamp::now()) {
             Ok(_) => Vec::new(),
             Err(Rejected(found)) => found,
         };

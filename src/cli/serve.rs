@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::reloading::{self, Again};
 use super::server::{Addresses, Server};
 use super::{Ended, out, settings};
-use crate::problem::{Problem, Severity};
-use crate::rules::{Account, Live, Rejected, Secrets};
-use crate::source::Network;
-use crate::web::{Metrics, Reload};
+use crate::rules::{LastGood, Live, Rejected, Secrets};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -27,6 +26,9 @@ pub(super) struct Arguments {
     /// Where accepted events are kept until they are settled
     #[arg(long, env = "CALLCARD_DATA", default_value = "data", value_name = "DIR")]
     data: PathBuf,
+    /// Refuse to start with broken rules, also where the last good ones are kept in the data directory
+    #[arg(long, env = "CALLCARD_STRICT")]
+    strict: bool,
     /// How the log is written
     #[arg(long, env = "CALLCARD_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
     log_format: LogFormat,
@@ -45,11 +47,15 @@ pub(super) fn run(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
     let account = settings::account()?;
     let network = settings::network()?;
     let environment = settings::environment(Secrets::From(&settings::variable), &network, account.clone());
-    let (live, warnings) = match Live::start(rules, &environment) {
-        Ok(started) => started,
+    let last_good = LastGood::new(arguments.data.join("rules"));
+    let copy = (!arguments.strict).then_some(&last_good);
+    let live = match Live::start(rules, copy, &environment, Timestamp::now()) {
+        Ok((live, warnings)) => {
+            reloading::tell_start(&live, &warnings);
+            Arc::new(live)
+        }
         Err(Rejected(problems)) => return Ok(settings::rejected(&problems)),
     };
-    warn(&warnings);
     if live.rules().accounts.is_empty() {
         bail!(
             "no phone-system account: set HIPCALL_API_TOKEN and HIPCALL_WEBHOOK_SECRET, or name accounts in the rules"
@@ -61,17 +67,12 @@ pub(super) fn run(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
         bail!("--admin-listen {} is beyond loopback: set CALLCARD_ADMIN_TOKEN", arguments.admin_listen);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(arguments, Arc::new(live), network, account, admin_token))?;
+    let again = Again { live, network, account, last_good };
+    runtime.block_on(serve(arguments, Arc::new(again), admin_token))?;
     Ok(Ended::Fine)
 }
 
-async fn serve(
-    arguments: &Arguments,
-    live: Arc<Live>,
-    network: Network,
-    account: Option<Account>,
-    admin_token: Option<SecretString>,
-) -> Result<()> {
+async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<SecretString>) -> Result<()> {
     let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP can't be handled")?;
     // Not `ctrl_c()`, which listens only from when it is first waited for.
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT can't be handled")?;
@@ -82,15 +83,18 @@ async fn serve(
         admin_token,
         data: &arguments.data,
     };
-    let again = Arc::new(Again { live: Arc::clone(&live), network, account });
-    let on_request = Arc::clone(&again);
+    let (on_request, on_look) = (Arc::clone(&again), Arc::clone(&again));
     let mut counted = None;
-    let server = Server::start(addresses, Arc::clone(&live), |metrics| {
+    let server = Server::start(addresses, Arc::clone(&again.live), |metrics| {
         counted = Some(metrics.clone());
-        Box::new(move || on_request.reload(&metrics)) as Reload
+        let looking = metrics.clone();
+        (Box::new(move || on_request.reload(&metrics)), Box::new(move || on_look.look(&looking)))
     })
     .await?;
-    let rules = live.rules();
+    // Not before the data directory is known to be ours.
+    let keeping = Arc::clone(&again);
+    let _ = tokio::task::spawn_blocking(move || keeping.keep()).await;
+    let rules = again.live.rules();
     tracing::info!(
         listen = %server.listen, admin = %server.admin_listen, rules = rules.rules.len(), rules.revision = rules.revision,
         "serving {} rules (revision {}): webhooks at http://{}/webhooks/{}/…, admin at http://{}",
@@ -110,56 +114,6 @@ async fn serve(
     tracing::info!("stopping");
     server.stop().await;
     Ok(())
-}
-
-/// Loads the rules again with the same environment.
-struct Again {
-    live: Arc<Live>,
-    network: Network,
-    account: Option<Account>,
-}
-
-impl Again {
-    fn reload(&self, metrics: &Metrics) -> Result<Vec<Problem>, Rejected> {
-        let environment =
-            settings::environment(Secrets::From(&settings::variable), &self.network, self.account.clone());
-        let reloaded = self.live.reload(&environment);
-        let revision = self.live.rules().revision.clone();
-        match &reloaded {
-            Ok(warnings) => {
-                metrics.reload("swapped");
-                tracing::info!(rules.revision = revision, "new rules are in force: revision {revision}");
-                warn(warnings);
-            }
-            Err(Rejected(problems)) => {
-                metrics.reload("rejected");
-                for problem in problems {
-                    tracing::error!(code = problem.code.as_str(), "{}", on_one_line(problem));
-                }
-                tracing::error!(
-                    rules.revision = revision,
-                    "the new rules are not used; revision {revision} stays in force"
-                );
-            }
-        }
-        reloaded
-    }
-}
-
-fn warn(warnings: &[Problem]) {
-    for problem in warnings {
-        let code = problem.code.as_str();
-        match problem.code.severity() {
-            Severity::Note => tracing::info!(code, "{}", on_one_line(problem)),
-            _ => tracing::warn!(code, "{}", on_one_line(problem)),
-        }
-    }
-}
-
-fn on_one_line(problem: &Problem) -> String {
-    let place = &problem.place;
-    let code = problem.code.as_str();
-    format!("{}:{}:{}: {} [{code}]", place.file.path, place.line, place.column, problem.message)
 }
 
 fn start_log(format: LogFormat) {

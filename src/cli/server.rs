@@ -51,7 +51,7 @@ impl Server {
     pub(super) async fn start(
         addresses: Addresses<'_>,
         live: Arc<Live>,
-        reload: impl FnOnce(web::Metrics) -> Reload,
+        files: impl FnOnce(web::Metrics) -> (Reload, tables::Look),
     ) -> Result<Server> {
         warm_up();
         let public = bind(addresses.listen).await?;
@@ -63,13 +63,14 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let courier =
             Courier::new(outbox.clone(), Phone::new()?, Arc::clone(&live), settings::outside(), counted.clone());
-        let watching = tables::watch(Arc::clone(&live), metrics.clone(), stopped.clone());
+        let (reload, look) = files(metrics.clone());
+        let watching = tables::watch(look, stopped.clone());
         let webhooks = Webhooks::new(Arc::clone(&live), outbox.clone(), metrics.clone(), counted, Timestamp::now);
         let admin = Admin {
             live,
             outbox: outbox.clone(),
             registry,
-            reload: reload(metrics.clone()),
+            reload,
             metrics,
             now: Timestamp::now,
             token: addresses.admin_token,

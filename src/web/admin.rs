@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 use super::Metrics;
@@ -70,10 +70,28 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let body = json!({
         "ready": pending.is_ok(),
         "revision": rules.revision,
-        "rules": rules.rules.len(),
+        "rules": state_of_rules(&admin.live),
         "pending": pending.ok(),
     });
     (status, Json(body)).into_response()
+}
+
+/// Which rules are served, since when, and what became of the last attempt to replace them.
+fn state_of_rules(live: &Live) -> Value {
+    /// The log has them all, and a probe may ask every second.
+    const PROBLEMS_SHOWN_MAX: usize = 20;
+    let (rules, status) = (live.rules(), live.status());
+    json!({
+        "revision": rules.revision,
+        "count": rules.rules.len(),
+        "serving": status.serving(),
+        "loaded_at": status.loaded_at,
+        "last_attempt": {
+            "at": status.attempt_at,
+            "result": if status.is_swapped { "swapped" } else { "rejected" },
+            "problems": status.problems.iter().take(PROBLEMS_SHOWN_MAX).map(Problem::to_json).collect::<Vec<_>>(),
+        },
+    })
 }
 
 /// `GET /metrics` in the text format of Prometheus.

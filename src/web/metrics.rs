@@ -1,6 +1,7 @@
 //! What the web counts, what sources count, and what is in force. `docs/operations.md` lists all of it.
 
 mod in_force;
+mod rules;
 mod sources;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use prometheus_client::registry::Registry;
 
 use crate::rules::Live;
 use in_force::InForce;
+use rules::Rules;
 use sources::Sources;
 
 /// From 0.1 ms: a webhook is answered after one write to disk.
@@ -76,6 +78,7 @@ impl Metrics {
         let help = "Seconds since the oldest call began whose delivery is not settled; 0 where there is none";
         registry.register("callcard_oldest_pending_seconds", help, metrics.oldest_pending.clone());
         registry.register_collector(Box::new(Arc::clone(&metrics.in_force)));
+        registry.register_collector(Box::new(Rules(Arc::clone(&live))));
         registry.register_collector(Box::new(Sources(live)));
         metrics
     }
@@ -114,7 +117,6 @@ impl Metrics {
     /// Counts a reload: `swapped` or `rejected`.
     pub fn reload(&self, outcome: &'static str) {
         self.reloads.get_or_create(&Outcome { outcome }).inc();
-        self.in_force.reload(outcome != "rejected");
         self.begin();
     }
 

@@ -35,6 +35,7 @@ mod operations;
 mod quiet;
 mod ready_made;
 mod reload;
+mod reload_watched;
 mod retries;
 mod sources;
 mod sources_http;

@@ -103,7 +103,7 @@ async fn what_alerts_wait_for_is_there_before_anything_happened() {
     let (started, loaded) =
         (server.metric(silence).await, server.metric("callcard_rules_loaded_timestamp_seconds").await);
     assert!(started > 1_700_000_000.0 && started.to_bits() == loaded.to_bits(), "{text}");
-    assert_eq!(server.metric("callcard_reload_last_successful").await, 1.0);
+    assert_eq!(server.metric("callcard_rules_last_attempt_successful").await, 1.0);
     assert_eq!(server.metric("callcard_account_requests_per_minute{account=\"hipcall\"}").await, 1000.0);
 
     // A stranger is no sign of life; whoever has the secret is, whatever it sends.
@@ -145,11 +145,11 @@ async fn a_rejected_reload_is_seen_until_one_succeeds() {
     let before = loaded_at().await;
     server.place.write("main.yaml", "version: 2\n");
     assert_eq!(reload().await, 422);
-    assert_eq!(server.metric("callcard_reload_last_successful").await, 0.0);
+    assert_eq!(server.metric("callcard_rules_last_attempt_successful").await, 0.0);
     assert_eq!(loaded_at().await.to_bits(), before.to_bits());
     server.place.write("main.yaml", &good);
     assert_eq!(reload().await, 200);
-    assert_eq!(server.metric("callcard_reload_last_successful").await, 1.0);
+    assert_eq!(server.metric("callcard_rules_last_attempt_successful").await, 1.0);
     assert!(loaded_at().await > before);
 }
 
