@@ -119,3 +119,45 @@ fn sync_directories(path: &Path) -> io::Result<()> {
     }
     File::open(path)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(revision: &str, text: &str) -> Files {
+        let file = SourceFile { path: "rules/main.yaml".to_owned(), text: text.to_owned() };
+        let rules = vec![(PathBuf::from("deep/main.yaml"), Arc::new(file))];
+        Files { revision: revision.to_owned(), rules, tables: Vec::new() }
+    }
+
+    #[test]
+    fn the_newest_whole_copy_counts_and_is_the_only_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let last_good = LastGood::new(directory.path().join("rules"));
+        assert!(last_good.newest().is_none());
+        for number in 1..=11 {
+            last_good.keep(&files(&format!("r{number}"), &format!("text {number}"))).unwrap();
+        }
+        // As a crash leaves it in the middle.
+        std::fs::create_dir(last_good.directory.join(UNFINISHED)).unwrap();
+        let copy = last_good.newest().unwrap();
+        assert_eq!((copy.number, copy.revision.as_str()), (11, "r11"));
+        assert_eq!(std::fs::read_to_string(copy.path.join("deep/main.yaml")).unwrap(), "text 11");
+        assert_eq!(last_good.copies().len(), 1);
+    }
+
+    #[test]
+    fn a_table_that_is_gone_or_too_large_is_told_and_the_others_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let [small, large] = ["small.csv", "large.csv"].map(|name| directory.path().join(name));
+        std::fs::write(&small, "phone").unwrap();
+        File::create(&large).unwrap().set_len(TABLES_BYTES_MAX).unwrap();
+        let last_good = LastGood::new(directory.path().join("rules"));
+        let gone = directory.path().join("gone.csv");
+        let tables = [("small.csv", small), ("large.csv", large), ("gone.csv", gone)];
+        let tables = tables.map(|(name, path)| (PathBuf::from(name), path)).to_vec();
+        let missing = last_good.keep(&Files { tables, ..files("r", "text") }).unwrap();
+        assert_eq!(missing, ["large.csv", "gone.csv"].map(PathBuf::from));
+        assert_eq!(std::fs::read_to_string(last_good.newest().unwrap().path.join("small.csv")).unwrap(), "phone");
+    }
+}

@@ -210,9 +210,9 @@ fn files_of(path: &Path, rules: &RuleSet, written: &Written) -> Files {
 /// Rule files of the rules in force that are gone, and not to be found under another name.
 fn vanished(path: &Path, before: &Files, written: &Written) -> Vec<Problem> {
     let root = root(path);
-    let is_there = |path: &Path, text: &str| {
-        written.rules.iter().any(|now| Path::new(&now.file.path) == root.join(path) || now.file.text == text)
-    };
+    let paths: BTreeSet<&Path> = written.rules.iter().map(|document| Path::new(&document.file.path)).collect();
+    let texts: BTreeSet<&str> = written.rules.iter().map(|document| document.file.text.as_str()).collect();
+    let is_there = |path: &Path, text: &str| paths.contains(root.join(path).as_path()) || texts.contains(text);
     let gone = before.rules.iter().filter(|(path, file)| !is_there(path, &file.text));
     gone.map(|(_, file)| {
         let message = "the file has vanished, and rules in force come from it".to_owned();

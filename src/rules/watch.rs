@@ -124,3 +124,58 @@ fn content(path: &Path) -> std::io::Result<State> {
         file.consume(bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watched(path: &Path) -> Watch {
+        let mut watch = Watch::default();
+        watch.look(path, &BTreeSet::new());
+        watch.dealt_with(&BTreeSet::new());
+        watch
+    }
+
+    /// Whether each of the next looks finds something to load, with a file that has this text before each.
+    fn looks(watch: &mut Watch, path: &Path, texts: &[&str]) -> Vec<bool> {
+        let look = |text: &&str| {
+            std::fs::write(path.join("main.yaml"), text).unwrap();
+            watch.look(path, &BTreeSet::new())
+        };
+        texts.iter().map(look).collect()
+    }
+
+    #[test]
+    fn a_change_counts_once_it_was_quiet_for_one_look() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("main.yaml"), "old").unwrap();
+        let mut watch = watched(directory.path());
+        let found = looks(&mut watch, directory.path(), &["half", "more", "whole", "whole"]);
+        assert_eq!(found, [false, false, false, true]);
+        watch.dealt_with(&BTreeSet::new());
+        assert_eq!(looks(&mut watch, directory.path(), &["whole", "whole"]), [false, false]);
+    }
+
+    #[test]
+    fn the_same_text_written_again_or_a_change_taken_back_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("main.yaml"), "text").unwrap();
+        let mut watch = watched(directory.path());
+        let found = looks(&mut watch, directory.path(), &["text", "text", "other", "text", "text"]);
+        assert_eq!(found, [false; 5]);
+    }
+
+    #[test]
+    fn a_vanished_directory_is_a_change_and_so_is_its_return() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rules");
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("main.yaml"), "text").unwrap();
+        let mut watch = watched(&path);
+        std::fs::rename(&path, directory.path().join("away")).unwrap();
+        assert_eq!([(); 2].map(|()| watch.look(&path, &BTreeSet::new())), [false, true]);
+        watch.dealt_with(&BTreeSet::new());
+        std::fs::rename(directory.path().join("away"), &path).unwrap();
+        assert_eq!([(); 3].map(|()| watch.look(&path, &BTreeSet::new())), [false, true, true]);
+    }
+}
