@@ -24,6 +24,9 @@ const WAIT_MAX: Duration = Duration::from_secs(5 * 60);
 /// The wait after "too many requests" without a time.
 const WAIT_UNSAID: Duration = Duration::from_secs(1);
 
+/// Records between two moments in which others may go on: to read their numbers takes some milliseconds.
+const RECORDS_AT_A_TIME: usize = 200;
+
 /// Many programs put it in front of what they write as UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -100,9 +103,9 @@ impl Reading {
                 if failed.as_ref().is_some_and(is_failure) {
                     return Err(Failure::lasting("its answer says that it failed"));
                 }
-                found_in_json(&answer, records.as_ref(), numbers, question)
+                found_in_json(&answer, records.as_ref(), numbers, question).await
             }
-            Format::Csv { numbers } => found_in_csv(body, numbers, question),
+            Format::Csv { numbers } => found_in_csv(body, numbers, question).await,
         }
     }
 }
@@ -129,7 +132,7 @@ fn is_something(value: &Value) -> bool {
 
 /// What stands in place of a record without being one is no answer: taken for nobody it would make every customer an
 /// unknown one. Nobody is what PHP's services write as an empty list, or as `false`.
-fn found_in_json(
+async fn found_in_json(
     answer: &Value,
     records: Option<&JsonPath>,
     numbers: &[JsonPath],
@@ -153,13 +156,13 @@ fn found_in_json(
             _ => return Err(Failure::lasting("its answer has no record where `records` expects one")),
         };
         let values = numbers.iter().flat_map(|path| path.query(record).all());
-        found.add(fields, !numbers.is_empty(), values, question);
+        found.add(fields, !numbers.is_empty(), values, question).await;
     }
     Ok(found)
 }
 
 /// The first line names the columns; every field is a text.
-fn found_in_csv(body: &[u8], numbers: &[String], question: &Question) -> Result<Records, Failure> {
+async fn found_in_csv(body: &[u8], numbers: &[String], question: &Question) -> Result<Records, Failure> {
     let unreadable = |_: ::csv::Error| Failure::lasting("its answer is not CSV");
     let mut reader = ::csv::ReaderBuilder::new().trim(::csv::Trim::All).from_reader(body);
     let columns = reader.headers().map_err(unreadable)?.clone();
@@ -172,14 +175,15 @@ fn found_in_csv(body: &[u8], numbers: &[String], question: &Question) -> Result<
         let fields: Map<String, Value> =
             columns.iter().zip(&row).map(|(column, text)| (column.to_owned(), Value::from(text))).collect();
         let values = numbers.iter().filter_map(|name| fields.get(name));
-        records.add(&fields, !numbers.is_empty(), values, question);
+        records.add(&fields, !numbers.is_empty(), values, question).await;
     }
     Ok(records)
 }
 
 impl Records {
-    /// Adds a record, unless it is checked and somebody else's.
-    fn add<'a>(
+    /// Adds a record, unless it is checked and somebody else's. An answer of a megabyte may have many thousands: a call
+    /// that has nothing to do with it must not wait for all of them.
+    async fn add<'a>(
         &mut self,
         fields: &Record,
         is_checked: bool,
@@ -190,6 +194,9 @@ impl Records {
             self.records.push(fields.clone());
         } else {
             self.dropped += 1;
+        }
+        if (self.records.len() + self.dropped).is_multiple_of(RECORDS_AT_A_TIME) {
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -256,27 +263,48 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    #[test]
-    fn what_is_no_record_where_one_is_expected_is_a_failure_and_not_nobody() {
-        let region = crate::event::Region::default();
-        let customer = crate::event::CustomerNumber::parse(Some("+905321234567"), region);
+    use serde_json::json;
+
+    use super::*;
+    use crate::event::{CustomerNumber, Region};
+
+    async fn found(answer: Value, path: Option<&str>) -> Result<usize, Failure> {
+        let region = Region::default();
+        let customer = CustomerNumber::parse(Some("+905321234567"), region);
         let question = Question { account: String::new(), customer, region, parameters: Vec::new() };
-        let found = |answer: Value, path: Option<&str>| {
-            let path = path.map(|path| JsonPath::parse(path).unwrap());
-            found_in_json(&answer, path.as_ref(), &[], &question).map(|found| found.records.len())
-        };
-        let people = serde_json::json!({"results": [{"id": 1}, {"id": 2}], "total": 2, "next": null});
-        assert_eq!(found(people.clone(), Some("$.results[*]")), Ok(2));
-        assert_eq!((found(people.clone(), Some("$.next")), found(people.clone(), Some("$.nothing"))), (Ok(0), Ok(0)));
-        assert!(found(people.clone(), Some("$.results")).unwrap_err().why.contains("`[*]`"));
-        assert!(found(people, Some("$.total")).is_err());
-        for nobody in [serde_json::json!({"person": []}), serde_json::json!({"person": false})] {
-            assert_eq!(found(nobody.clone(), Some("$.person")), Ok(0), "{nobody}");
+        let path = path.map(|path| JsonPath::parse(path).unwrap());
+        found_in_json(&answer, path.as_ref(), &[], &question).await.map(|found| found.records.len())
+    }
+
+    #[tokio::test]
+    async fn what_is_no_record_where_one_is_expected_is_a_failure_and_not_nobody() {
+        let answer = json!({"results": [{"id": 1}, {"id": 2}], "total": 2, "next": null, "first": [], "last": false});
+        assert_eq!(found(answer.clone(), Some("$.results[*]")).await, Ok(2));
+        for nobody in ["$.next", "$.first", "$.last", "$.nothing", "$.nothing[*]"] {
+            assert_eq!(found(answer.clone(), Some(nobody)).await, Ok(0), "{nobody}");
         }
-        assert_eq!((found(Value::Null, None), found(serde_json::json!([null]), None)), (Ok(0), Ok(0)));
-        assert!(found(serde_json::json!("try again later"), None).is_err());
+        assert!(found(answer.clone(), Some("$.results")).await.unwrap_err().why.contains("`[*]`"));
+        assert!(found(answer, Some("$.total")).await.is_err());
+        assert!(found(json!("try again later"), None).await.is_err());
+        assert_eq!((found(json!(null), None).await, found(json!([null]), None).await), (Ok(0), Ok(0)));
+    }
+
+    #[tokio::test]
+    async fn while_a_long_answer_is_read_others_go_on() {
+        let turns = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&turns);
+        let other = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        });
+        assert_eq!(found(json!(vec![json!({"id": 1}); 10 * RECORDS_AT_A_TIME]), None).await, Ok(2000));
+        assert_eq!(turns.load(Ordering::Relaxed), 10);
+        other.abort();
     }
 
     fn again(status: u16, headers: &[(HeaderName, &str)]) -> Again {
