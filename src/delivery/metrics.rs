@@ -59,6 +59,9 @@ impl Metrics {
             for outcome in ATTEMPT_OUTCOMES {
                 let _ = metrics.attempts.get_or_create(&Attempted { account: account.name.clone(), outcome });
             }
+            for outcome in ["arrived", "missing", "not_told", "later"] {
+                let _ = metrics.arrivals.get_or_create(&Attempted { account: account.name.clone(), outcome });
+            }
         }
         registry.register("callcard_deliveries", "Settled deliveries by outcome and rule", metrics.settled.clone());
         registry.register("callcard_attempts", "Requests to the card API by outcome", metrics.attempts.clone());

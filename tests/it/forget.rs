@@ -36,8 +36,17 @@ async fn forget(server: &Server, query: &str) -> (u16, Value) {
 
 /// Whether a text stands anywhere in the data directory.
 fn is_kept(server: &Server, text: &str) -> bool {
-    let files = std::fs::read_dir(server.place.data()).unwrap();
-    files.into_iter().any(|file| String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()).contains(text))
+    let mut next = vec![server.place.data()];
+    while let Some(directory) = next.pop() {
+        for path in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                next.push(path);
+            } else if String::from_utf8_lossy(&std::fs::read(path).unwrap()).contains(text) {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 #[tokio::test]

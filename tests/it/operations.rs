@@ -102,7 +102,7 @@ async fn what_alerts_wait_for_is_there_before_anything_happened() {
     let silence = "callcard_webhook_last_timestamp_seconds{account=\"hipcall\"}";
     let (started, loaded) =
         (server.metric(silence).await, server.metric("callcard_rules_loaded_timestamp_seconds").await);
-    assert!(started > 1_700_000_000.0 && started.to_bits() == loaded.to_bits(), "{text}");
+    assert!(loaded > 1_700_000_000.0 && loaded <= started, "{text}");
     assert_eq!(server.metric("callcard_rules_last_attempt_successful").await, 1.0);
     assert_eq!(server.metric("callcard_account_requests_per_minute{account=\"hipcall\"}").await, 1000.0);
 
