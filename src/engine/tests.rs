@@ -208,6 +208,21 @@ async fn a_source_whose_input_is_unknown_ambiguous_or_empty_is_not_asked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_of_nothing_is_nothing_to_ask_for() {
+    let rules = rules(
+        "  orders: {http: {url: \"https://shop.example.com/\", query: {of: {expr: \"[crm.phone, crm.mobile]\"}}}}\nrules:\n  - {name: ordered, needs: {orders: some}, card: none}\n  - {name: rest, card: none}\n",
+    );
+    for (crm, rule) in [
+        (json!({"phone": "", "mobile": null}), "rest"),
+        (json!({"phone": " "}), "rest"),
+        (json!({"mobile": "+905321234567"}), "ordered"),
+    ] {
+        let given = vec![says("crm", json!([crm]), 0), says("orders", json!([{"total": 7}]), 0)];
+        assert_eq!(rule_of(&decided(&rules, &call(json!({})), given).await.0), rule, "{crm}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_that_waits_for_a_slow_one_does_not_count_either() {
     let given = vec![says("crm", json!([{"id": 5}]), 899), says("orders", json!([{"total": 7}]), 602)];
     let (rule, took, unasked) = chained(given).await;

@@ -85,13 +85,17 @@ impl Filling {
             With::Template(template) => Value::String(template.fill(renderer, values)?),
             With::Expression(expression) => expression.value(values.data())?,
         };
-        let is_nothing = match &value {
+        Ok((!(self.required && self.is_nothing(&value))).then_some(value))
+    }
+
+    /// Whether nothing has been filled in; a list of nothing but that is nothing, too.
+    fn is_nothing(&self, value: &Value) -> bool {
+        match value {
             Value::Null => true,
             Value::String(text) => text.trim().is_empty() || self.blank.as_ref() == Some(text),
-            Value::Array(items) => items.is_empty(),
+            Value::Array(items) => items.iter().all(|item| self.is_nothing(item)),
             _ => false,
-        };
-        Ok((!(is_nothing && self.required)).then_some(value))
+        }
     }
 }
 
