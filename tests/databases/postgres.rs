@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::server::{Kind, Server, free_port, postgres};
-use super::source::{ask, compiled, hostile, one, question, quick, source, value, why};
+use super::source::{ask, compiled, given_up_while_active, hostile, one, question, quick, source, value, why};
 
 #[tokio::test]
 async fn a_hostile_value_stays_a_value() {
@@ -71,18 +71,7 @@ async fn a_question_that_is_given_up_leaves_nothing_in_the_server() {
     let source = source(&server.url("reader"), "select pg_sleep($1)::text as v, 'two' as marked", 1);
     let active = "select count(*) from pg_stat_activity where state = 'active' and query like '%''two'' as marked'";
     let asked = question(&[json!(60)]);
-    {
-        let mut asking = std::pin::pin!(source.ask(&asked));
-        loop {
-            tokio::select! {
-                said = &mut asking => panic!("{said:?}"),
-                () = tokio::time::sleep(Duration::from_millis(20)) => {}
-            }
-            if server.run(active) == "1" {
-                break;
-            }
-        }
-    }
+    given_up_while_active(server, &source, &asked, active).await;
     let begun = Instant::now();
     server.until(active, "0");
     assert!(begun.elapsed() < Duration::from_secs(10), "long before the server's own time-out");

@@ -8,6 +8,8 @@ use callcard::problem::Fault;
 use callcard::source::{Failure, Network, Question, Reach, Record, Records, Source};
 use serde_json::{Value, json};
 
+use super::server::Server;
+
 /// The customer of every question.
 pub const NUMBER: &str = "+905321234567";
 
@@ -44,6 +46,18 @@ pub fn question(parameters: &[Value]) -> Question {
     let region = Region::default();
     let customer = CustomerNumber::parse(Some(NUMBER), region);
     Question { account: "hipcall".to_owned(), customer, region, parameters: parameters.to_vec() }
+}
+
+/// Asks until the server works on it, as the statement `active` counts, and then gives the question up.
+pub async fn given_up_while_active(server: &Server, source: &Source, asked: &Question, active: &str) {
+    /// Between two looks at the server, in which the question goes on.
+    const LOOK_EVERY: Duration = Duration::from_millis(20);
+    let mut asking = std::pin::pin!(source.ask(asked));
+    while server.run(active) != "1" {
+        if let Ok(said) = tokio::time::timeout(LOOK_EVERY, &mut asking).await {
+            panic!("it ended before it was seen: {said:?}");
+        }
+    }
 }
 
 pub async fn ask(source: &Source, parameters: &[Value]) -> Result<Records, Failure> {
