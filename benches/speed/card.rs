@@ -1,17 +1,14 @@
 //! One card: reading a number, writing values, filling five rows, the whole decision.
 
-use std::collections::HashMap;
-
 use callcard::card::{CardTemplate, Context, Flavour, Locale, Names, Renderer, Template};
-use callcard::engine::{Outcome, decide};
+use callcard::engine::Outcome;
 use callcard::event::{CustomerNumber, Region};
 use callcard::source::Stub;
 use divan::Bencher;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
-use crate::ratio::nanoseconds;
-use crate::{call, loaded};
+use crate::ratio::{hash_look_up, nanoseconds};
+use crate::{call, decided, loaded};
 
 /// Five rows with what cards have: texts, a link, a condition, an amount, a date.
 fn five_rows() -> Value {
@@ -32,12 +29,6 @@ fn record() -> Value {
 fn locale() -> Locale {
     let time_zone = jiff::tz::TimeZone::get("Europe/Istanbul").unwrap();
     Locale { language: "tr".parse().unwrap(), region: Region::default(), time_zone, texts: Default::default() }
-}
-
-/// The reference: one look-up in a table of a thousand numbers.
-fn hash_look_up() -> impl Fn() -> Option<usize> {
-    let table: HashMap<String, usize> = (0..1000).map(|line| (format!("+90532123{line:04}"), line)).collect();
-    move || table.get(divan::black_box("+905321230567")).copied()
 }
 
 fn number() -> impl Fn() -> Option<String> {
@@ -86,16 +77,7 @@ fn decision() -> impl Fn() -> Outcome {
     let stub = Stub { answer: Ok(vec![record().as_object().unwrap().clone()]), after: std::time::Duration::ZERO };
     let rules = loaded(directory.path()).with_stubs(&[("crm".to_owned(), stub)]);
     let call = call(json!({"caller_number": "0532 123 45 67", "number_id": 328}));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let decide = move || {
-        let deadline = Instant::now() + rules.defaults.decide_within;
-        let outcome = runtime.block_on(decide(&rules, &call, deadline)).outcome;
-        assert!(matches!(outcome, Outcome::Card(_)), "{outcome:?}");
-        outcome
-    };
-    // The first card of a process makes what checks cards; that is not what a call costs.
-    decide();
-    decide
+    decided(rules, call)
 }
 
 #[divan::bench]

@@ -2,11 +2,10 @@
 //!
 //! The sources are stand-ins that take some time; the way to them is the real one, from the decision to the source.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use callcard::engine::{Outcome, decide};
+use callcard::engine::Outcome;
 use callcard::event::{CustomerNumber, Region};
 use callcard::rules::Origin;
 use callcard::source::{Asker, Care, How, Keep, Question, Record, Source, Stub};
@@ -15,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
-use crate::ratio::nanoseconds;
-use crate::{call, loaded};
+use crate::ratio::{hash_look_up, nanoseconds};
+use crate::{call, decided, loaded};
 
 const COUNTS: [usize; 3] = [1, 3, 10];
 
@@ -67,16 +66,8 @@ fn decision(count: usize) -> impl Fn() -> Outcome {
         let Origin::Asked(asked) = &mut source.origin else { panic!("it is asked") };
         asked.source = stand_in(SLOWEST * u32::try_from(index + 1).unwrap() / u32::try_from(count).unwrap());
     }
-    let (runtime, call) = (runtime(), call(json!({"caller_number": "0532 123 45 67"})));
-    let decide = move || {
-        let deadline = Instant::now() + rules.defaults.decide_within;
-        let outcome = runtime.block_on(decide(&rules, &call, deadline)).outcome;
-        assert!(matches!(outcome, Outcome::Card(_)), "{outcome:?}");
-        outcome
-    };
-    // The first card of a process makes what checks cards.
-    decide();
-    decide
+    let call = call(json!({"caller_number": "0532 123 45 67"}));
+    decided(rules, call)
 }
 
 /// An answer that is kept, asked for again.
@@ -98,17 +89,6 @@ fn cache_hit() -> impl FnMut() -> usize {
     }
 }
 
-/// The reference: a look-up in a table of as many numbers.
-fn hash_look_up() -> impl FnMut() -> Option<usize> {
-    let numbers: Vec<String> = (0..PEOPLE).map(|person| format!("+90532123{person:04}")).collect();
-    let table: HashMap<String, usize> = numbers.iter().cloned().zip(0..).collect();
-    let mut next = 0;
-    move || {
-        next = (next + 1) % PEOPLE;
-        table.get(divan::black_box(&numbers[next])).copied()
-    }
-}
-
 #[divan::bench]
 fn the_slowest_source_alone(bencher: Bencher<'_, '_>) {
     bencher.bench_local(slowest_source_alone());
@@ -122,11 +102,6 @@ fn a_call_decided_with_sources(bencher: Bencher<'_, '_>, count: usize) {
 #[divan::bench]
 fn an_answer_from_the_cache(bencher: Bencher<'_, '_>) {
     bencher.bench_local(cache_hit());
-}
-
-#[divan::bench]
-fn a_hash_look_up(bencher: Bencher<'_, '_>) {
-    bencher.bench_local(hash_look_up());
 }
 
 /// Prints what several sources take beside the slowest one of them, and a cache hit beside a hash look-up.

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::server::{Kind, Server, free_port, mariadb};
-use super::source::{ask, compiled, given_up_while_active, hostile, one, question, quick, source, value, why};
+use super::source::{
+    ask, comes_back, compiled, given_up_while_active, hostile, one, question, quick, source, value, why,
+};
 
 #[tokio::test]
 async fn each_type_is_read_exactly() {
@@ -112,19 +114,7 @@ async fn a_question_that_takes_too_long_is_stopped_in_the_server() {
 
 #[tokio::test]
 async fn after_a_restart_of_the_server_the_next_question_has_its_answer() {
-    let server = Server::start(Kind::MariaDb);
-    let source = source(&server.url("reader"), "select 1 as v", 0);
-    let asked = question(&[]);
-    for answer in futures_util::future::join_all((0..4).map(|_| source.ask(&asked))).await {
-        answer.unwrap();
-    }
-    server.stop();
-    assert_eq!(source.ask(&asked).await.unwrap_err().why, "it can't be connected to");
-    server.start_again();
-    source.ask(&asked).await.unwrap();
-    server.stop();
-    server.start_again();
-    source.ask(&asked).await.unwrap();
+    comes_back(&Server::start(Kind::MariaDb)).await;
 }
 
 #[tokio::test]

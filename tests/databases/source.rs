@@ -48,6 +48,22 @@ pub fn question(parameters: &[Value]) -> Question {
     Question { account: "hipcall".to_owned(), customer, region, parameters: parameters.to_vec() }
 }
 
+/// After each restart of the server the next question has its answer.
+pub async fn comes_back(server: &Server) {
+    let (source, asked) = (source(&server.url("reader"), "select 1 as v", 0), question(&[]));
+    for answer in futures_util::future::join_all((0..4).map(|_| source.ask(&asked))).await {
+        answer.unwrap();
+    }
+    server.stop();
+    assert_eq!(source.ask(&asked).await.unwrap_err().why, "it can't be connected to");
+    server.start_again();
+    source.ask(&asked).await.unwrap();
+    // And where nobody asked in between, so that the broken connections are still kept.
+    server.stop();
+    server.start_again();
+    source.ask(&asked).await.unwrap();
+}
+
 /// Asks until the server works on it, as the statement `active` counts, and then gives the question up.
 pub async fn given_up_while_active(server: &Server, source: &Source, asked: &Question, active: &str) {
     /// Between two looks at the server, in which the question goes on.

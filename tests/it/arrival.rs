@@ -7,14 +7,7 @@ use serde_json::{Value, json};
 use super::event::{hangup, inbound};
 use super::host::Reply;
 use super::phone::{Phone, error};
-use super::server::{Place, Server, until};
-
-const RULES: &str = "
-version: 1
-rules:
-  - name: everybody
-    card: [{type: title, text: \"{{customer.international}}\"}]
-";
+use super::server::{EVERYBODY, Place, Server, until};
 
 const NUMBER: &str = "+905321234567";
 
@@ -43,7 +36,7 @@ async fn under_way(phone: &Phone, call_id: &str) {
 #[tokio::test]
 async fn a_card_that_arrived_without_an_answer_is_not_sent_again() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     phone.script([Reply::Taken]);
     let settled = server.ring_and_settle(&inbound("taken", NUMBER)).await;
     assert_eq!((&settled["state"], &settled["status"]), (&json!("sent"), &json!(200)));
@@ -57,7 +50,7 @@ async fn a_card_that_arrived_without_an_answer_is_not_sent_again() {
 #[tokio::test]
 async fn a_card_that_did_not_arrive_is_sent_again() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     for (position, fault) in [Reply::Close, Reply::HalfAnswer].into_iter().enumerate() {
         let id = format!("lost-{position}");
         phone.script([fault]);
@@ -69,7 +62,7 @@ async fn a_card_that_did_not_arrive_is_sent_again() {
 #[tokio::test]
 async fn a_card_whose_server_was_killed_before_the_answer_is_not_sent_again() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     phone.script([slow()]);
     server.ring(&inbound("killed", NUMBER), "accepted").await;
     under_way(&phone, "killed").await;
@@ -81,7 +74,7 @@ async fn a_card_whose_server_was_killed_before_the_answer_is_not_sent_again() {
 #[tokio::test]
 async fn while_the_api_gives_no_answer_the_outcome_stays_unknown_and_is_shown_so() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     phone.script([Reply::Taken]);
     phone.lists(Some(error(500)));
     server.ring(&inbound("unknown", NUMBER), "accepted").await;
@@ -99,7 +92,7 @@ async fn while_the_api_gives_no_answer_the_outcome_stays_unknown_and_is_shown_so
 #[tokio::test]
 async fn where_the_api_does_not_answer_the_question_the_card_is_sent_again_and_that_is_said_once() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     phone.lists(Some(error(405)));
     for id in ["first", "second"] {
         phone.script([Reply::Taken]);
@@ -114,7 +107,7 @@ async fn where_the_api_does_not_answer_the_question_the_card_is_sent_again_and_t
 #[tokio::test]
 async fn a_hang_up_while_the_card_is_under_way_does_not_make_it_over() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     phone.script([slow()]);
     server.ring(&inbound("brief", NUMBER), "accepted").await;
     under_way(&phone, "brief").await;
@@ -127,7 +120,7 @@ async fn a_hang_up_while_the_card_is_under_way_does_not_make_it_over() {
 #[tokio::test]
 async fn after_the_hang_up_a_card_of_unknown_outcome_is_asked_about_and_never_sent() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     phone.lists(Some(error(500)));
     for (id, fault) in [("arrived", Reply::Taken), ("lost", Reply::Close)] {
         phone.script([fault]);
@@ -145,7 +138,7 @@ async fn after_the_hang_up_a_card_of_unknown_outcome_is_asked_about_and_never_se
 #[tokio::test]
 async fn a_card_that_is_refused_for_now_after_its_call_ended_is_over() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     phone.script([Reply::Late(Duration::from_millis(700), Box::new(error(503)))]);
     server.ring(&inbound("refused", NUMBER), "accepted").await;
     under_way(&phone, "refused").await;
@@ -158,7 +151,7 @@ async fn a_card_that_is_refused_for_now_after_its_call_ended_is_over() {
 #[tokio::test]
 async fn at_the_deadline_it_is_asked_once_more_and_nothing_is_sent() {
     let phone = Phone::start();
-    let server = Server::with(&RULES.replace("rules:", "defaults: {send_within: 2s}\nrules:"), &phone).await;
+    let server = Server::with(&EVERYBODY.replace("rules:", "defaults: {send_within: 2s}\nrules:"), &phone).await;
     phone.script([Reply::Close]);
     phone.lists(Some(error(503)));
     let begun = Instant::now();
@@ -173,7 +166,7 @@ async fn at_the_deadline_it_is_asked_once_more_and_nothing_is_sent() {
 #[tokio::test]
 async fn a_question_counts_against_the_rate_of_the_account() {
     let phone = Phone::start();
-    let mut place = Place::new(RULES, &phone);
+    let mut place = Place::new(EVERYBODY, &phone);
     place.set("HIPCALL_REQUESTS_PER_MINUTE", "2");
     let server = Server::start(place).await;
     phone.script([Reply::Taken]);

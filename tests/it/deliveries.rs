@@ -7,14 +7,7 @@ use serde_json::{Value, json};
 
 use super::event::{hangup, inbound};
 use super::phone::{Phone, error};
-use super::server::{Place, Server, until};
-
-const RULES: &str = "
-version: 1
-rules:
-  - name: everybody
-    card: [{type: title, text: \"{{customer.international}}\"}]
-";
+use super::server::{EVERYBODY, Place, Server, until};
 
 const NUMBER: &str = "+905321234567";
 
@@ -57,7 +50,7 @@ async fn retry(server: &Server, id: &Value, query: &str) -> (u16, Value) {
 #[tokio::test]
 async fn a_listing_is_the_same_from_the_server_and_from_its_files_and_can_be_narrowed() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     server.ring_and_settle(&inbound("first", NUMBER)).await;
     phone.script([error(422)]);
     server.ring_and_settle(&inbound("second", NUMBER)).await;
@@ -87,7 +80,7 @@ async fn a_listing_is_the_same_from_the_server_and_from_its_files_and_can_be_nar
 #[tokio::test]
 async fn numbers_are_masked_unless_all_is_asked_for() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     let id = server.ring_and_settle(&inbound("masked", NUMBER)).await["id"].to_string();
     let data = server.place.data().to_str().unwrap().to_owned();
     for place in [["--admin", &server.admin], ["--data", &data]] {
@@ -107,10 +100,10 @@ async fn numbers_are_masked_unless_all_is_asked_for() {
 #[tokio::test]
 async fn a_refused_delivery_is_decided_and_sent_again() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     phone.script([error(422)]);
     let refused = server.ring_and_settle(&inbound("mended", NUMBER)).await;
-    server.place.write("main.yaml", &RULES.replace("{{customer.international}}", "Mended"));
+    server.place.write("main.yaml", &EVERYBODY.replace("{{customer.international}}", "Mended"));
     assert_eq!(server.client.post(format!("{}/-/reload", server.admin)).send().await.unwrap().status(), 200);
     let id = refused["id"].to_string();
     let ran = deliveries(&["retry", &id, "--admin", &server.admin], "").await;
@@ -122,7 +115,7 @@ async fn a_refused_delivery_is_decided_and_sent_again() {
 #[tokio::test]
 async fn what_nobody_would_see_is_not_sent_again() {
     let phone = Phone::start();
-    let server = Server::with(&RULES.replace("rules:", "defaults: {send_within: 1s}\nrules:"), &phone).await;
+    let server = Server::with(&EVERYBODY.replace("rules:", "defaults: {send_within: 1s}\nrules:"), &phone).await;
     let sent = server.ring_and_settle(&inbound("sent", NUMBER)).await;
     let (status, answer) = retry(&server, &sent["id"], "").await;
     assert!(status == 409 && answer["error"].as_str().unwrap().contains("was sent"), "{answer}");
@@ -149,7 +142,7 @@ async fn what_nobody_would_see_is_not_sent_again() {
 #[tokio::test]
 async fn a_server_that_is_not_there_or_wants_a_token_is_told_with_what_to_do() {
     let phone = Phone::start();
-    let mut place = Place::new(RULES, &phone);
+    let mut place = Place::new(EVERYBODY, &phone);
     place.set("CALLCARD_ADMIN_TOKEN", "admin-token");
     let server = Server::start(place).await;
     let list = async |token: &str| deliveries(&["list", "--admin", &server.admin, "--format", "json"], token).await;

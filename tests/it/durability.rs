@@ -8,21 +8,14 @@ use serde_json::{Value, json};
 use super::event::inbound;
 use super::host::Reply;
 use super::phone::{Phone, error};
-use super::server::{Server, until};
-
-const RULES: &str = "
-version: 1
-rules:
-  - name: everybody
-    card: [{type: title, text: \"{{customer.international}}\"}]
-";
+use super::server::{EVERYBODY, Server, until};
 
 const NUMBER: &str = "+905321234567";
 
 #[tokio::test]
 async fn what_was_under_way_when_the_server_was_killed_is_sent_after_the_restart() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     phone.always(Some(Reply::Hang));
     let ids: Vec<String> = (0..5).map(|number| format!("hung-{number}")).collect();
     for id in &ids {
@@ -43,7 +36,7 @@ async fn what_was_under_way_when_the_server_was_killed_is_sent_after_the_restart
 #[tokio::test]
 async fn what_waited_for_its_next_attempt_when_the_server_was_killed_is_sent_with_the_same_bytes() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     phone.always(Some(error(503)));
     server.ring(&inbound("waiting", NUMBER), "accepted").await;
     until("it was tried twice", async || (phone.received().len() >= 2).then_some(())).await;
@@ -58,7 +51,7 @@ async fn what_waited_for_its_next_attempt_when_the_server_was_killed_is_sent_wit
 #[tokio::test]
 async fn a_kill_in_the_middle_of_a_burst_loses_nothing_that_was_answered_accepted() {
     let phone = Phone::start();
-    let mut server = Server::with(RULES, &phone).await;
+    let mut server = Server::with(EVERYBODY, &phone).await;
     let mut accepted: Vec<String> = Vec::new();
     for round in 0..3 {
         let answered = Arc::new(AtomicUsize::new(0));
@@ -92,7 +85,7 @@ async fn a_kill_in_the_middle_of_a_burst_loses_nothing_that_was_answered_accepte
 #[tokio::test]
 async fn unreadable_events_and_hang_ups_survive_a_kill_as_well() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     assert_eq!(server.webhook_bytes(b"not JSON".to_vec()).await, (200, json!({"status": "unreadable"})));
     server.ring(&super::event::hangup("ended"), "accepted").await;
     let server = server.killed_and_started_again().await;
@@ -105,7 +98,7 @@ async fn unreadable_events_and_hang_ups_survive_a_kill_as_well() {
 #[tokio::test]
 async fn a_call_that_grew_old_while_the_server_was_down_is_settled_too_late() {
     let phone = Phone::start();
-    let server = Server::with(&RULES.replace("rules:", "defaults: {send_within: 3s}\nrules:"), &phone).await;
+    let server = Server::with(&EVERYBODY.replace("rules:", "defaults: {send_within: 3s}\nrules:"), &phone).await;
     phone.always(Some(Reply::Hang));
     let begun = std::time::Instant::now();
     server.ring(&inbound("aged", NUMBER), "accepted").await;

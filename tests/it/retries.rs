@@ -7,14 +7,7 @@ use serde_json::{Value, json};
 use super::event::inbound;
 use super::host::Reply;
 use super::phone::{Phone, error, too_many};
-use super::server::{Place, Server, until};
-
-const RULES: &str = "
-version: 1
-rules:
-  - name: everybody
-    card: [{type: title, text: \"{{customer.international}}\"}]
-";
+use super::server::{EVERYBODY, Place, Server, until};
 
 const NUMBER: &str = "+905321234567";
 
@@ -32,7 +25,7 @@ fn the_same_body(phone: &Phone, call_id: &str, attempts: usize) {
 #[tokio::test]
 async fn a_card_waits_for_an_api_that_refuses_connections() {
     let mut phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     phone.stop();
     server.ring(&inbound("down", NUMBER), "accepted").await;
     let waiting = until("two attempts failed", async || {
@@ -48,7 +41,7 @@ async fn a_card_waits_for_an_api_that_refuses_connections() {
 #[tokio::test]
 async fn after_429_the_card_waits_as_long_as_the_api_asks() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     phone.script([too_many(2)]);
     assert_eq!(server.ring_and_settle(&inbound("busy", NUMBER)).await["state"], "sent");
     the_same_body(&phone, "busy", 2);
@@ -61,7 +54,7 @@ async fn after_429_the_card_waits_as_long_as_the_api_asks() {
 #[tokio::test]
 async fn after_500_twice_the_third_attempt_sends_the_same_bytes() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     phone.script([error(500), error(500)]);
     let settled = server.ring_and_settle(&inbound("shaky", NUMBER)).await;
     assert_eq!((&settled["state"], &settled["attempts"]), (&json!("sent"), &json!(3)));
@@ -71,11 +64,11 @@ async fn after_500_twice_the_third_attempt_sends_the_same_bytes() {
 #[tokio::test]
 async fn a_retry_sends_what_was_decided_first_also_after_a_reload() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     phone.script([too_many(1)]);
     server.ring(&inbound("decided", NUMBER), "accepted").await;
     until("the first attempt came", async || (phone.received().len() == 1).then_some(())).await;
-    server.place.write("main.yaml", &RULES.replace("{{customer.international}}", "something else"));
+    server.place.write("main.yaml", &EVERYBODY.replace("{{customer.international}}", "something else"));
     let reload = server.client.post(format!("{}/-/reload", server.admin)).send().await.unwrap();
     assert_eq!(reload.status(), 200);
     server.settled("decided").await;
@@ -85,7 +78,7 @@ async fn a_retry_sends_what_was_decided_first_also_after_a_reload() {
 #[tokio::test]
 async fn an_answer_that_breaks_off_or_any_other_failure_of_the_server_is_tried_again() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     let failures = [Reply::Close, Reply::HalfAnswer, error(502), error(503), error(504), error(408)];
     for (position, failure) in failures.into_iter().enumerate() {
         let id = format!("failure-{position}");
@@ -98,7 +91,7 @@ async fn an_answer_that_breaks_off_or_any_other_failure_of_the_server_is_tried_a
 #[tokio::test]
 async fn any_2xx_is_success_and_a_redirect_is_not_followed() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     for status in [200, 202, 204] {
         let id = format!("status-{status}");
         phone.script([Reply::Answer { status, headers: Vec::new(), body: Vec::new() }]);
@@ -114,7 +107,7 @@ async fn any_2xx_is_success_and_a_redirect_is_not_followed() {
 #[tokio::test]
 async fn what_the_api_refuses_is_never_sent_again_and_its_words_are_kept() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     let refusals = [
         error(400),
         error(401),
@@ -143,7 +136,7 @@ async fn what_the_api_refuses_is_never_sent_again_and_its_words_are_kept() {
 #[tokio::test]
 async fn what_the_api_quotes_of_the_card_or_the_token_is_not_repeated() {
     let phone = Phone::start();
-    let server = Server::with(RULES, &phone).await;
+    let server = Server::with(EVERYBODY, &phone).await;
     let words = format!("text +90 532 123 45 67 is bad, token {} too\n{{\"level\":\"forged\"}}", super::phone::TOKEN);
     phone.script([Reply::json(422, &json!({"errors": {"card": [words]}}))]);
     let settled = server.ring_and_settle(&inbound("quoted", NUMBER)).await;
@@ -155,7 +148,7 @@ async fn what_the_api_quotes_of_the_card_or_the_token_is_not_repeated() {
 #[tokio::test]
 async fn a_token_that_the_api_refuses_is_said_loudly_once() {
     let phone = Phone::start();
-    let mut place = Place::new(RULES, &phone);
+    let mut place = Place::new(EVERYBODY, &phone);
     place.set("HIPCALL_API_TOKEN", "an-expired-token-canary");
     super::canary::text("an-expired-token-canary");
     let server = Server::start(place).await;
@@ -177,7 +170,7 @@ async fn a_token_that_the_api_refuses_is_said_loudly_once() {
 #[tokio::test]
 async fn nothing_is_sent_once_the_call_is_older_than_send_within() {
     let phone = Phone::start();
-    let rules = RULES.replace("rules:", "defaults: {send_within: 2s}\nrules:");
+    let rules = EVERYBODY.replace("rules:", "defaults: {send_within: 2s}\nrules:");
     let server = Server::with(&rules, &phone).await;
     let faults = [error(500), too_many(1), too_many(30), Reply::Close];
     for (position, fault) in faults.into_iter().enumerate() {

@@ -20,6 +20,14 @@ use super::{canary, crm};
 /// The secret in the webhook's address.
 pub const SECRET: &str = "secret-canary-93aa04";
 
+/// Rules by which every caller gets a card, and no source is asked.
+pub const EVERYBODY: &str = "
+version: 1
+rules:
+  - name: everybody
+    card: [{type: title, text: \"{{customer.international}}\"}]
+";
+
 /// How long any condition may take to come true; a loaded machine is slow, a broken program is never there.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
