@@ -49,7 +49,7 @@ impl Dialled {
         if WITHHELD_WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) {
             return Dialled::Nothing;
         }
-        let text = without_extension(text);
+        let text = without_fraction(without_extension(text));
         // The library would read letters as a vanity number: a name must never become somebody's number.
         if text.contains(char::is_alphabetic) {
             return Dialled::Unreadable;
@@ -114,6 +114,13 @@ fn without_extension(text: &str) -> &str {
     number.filter(|number| number.ends_with(|c: char| c.is_numeric() || c == ')')).unwrap_or(text)
 }
 
+/// Spreadsheets and JSON libraries keep numbers as fractions: the zero behind the point of `4930123456.0` was never dialled,
+/// and with it the number would be somebody else's. Where there are more points they stand between groups.
+fn without_fraction(text: &str) -> &str {
+    let whole = text.strip_suffix(".0").filter(|whole| whole.bytes().all(|byte| byte.is_ascii_digit()));
+    whole.unwrap_or(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +152,8 @@ mod tests {
             ("sip:jane@pbx.example.com", "unreadable"),
             ("90258;jane", "90258"),
             ("9.05438E+11", "unreadable"),
+            ("905438856301.0", "905438856301"),
+            ("0258.244.0", "02582440"),
             ("*78", "unreadable"),
             ("#31#0543", "unreadable"),
             ("+90543*****01", "unreadable"),

@@ -45,7 +45,7 @@ pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Made, Vec
     for (position, record) in records.iter().enumerate() {
         let before = entries.len();
         for text in names.iter().filter_map(|name| record.get(*name)).flat_map(owner::texts) {
-            entries.extend(Entry::new(&owner::number(&text, reach.region), position));
+            entries.extend(Entry::new(&CustomerNumber::parse(Some(&text), reach.region), position));
         }
         if entries.len() == before {
             let message = "this record has no readable number, so no call will find it";

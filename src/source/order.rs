@@ -1,4 +1,4 @@
-//! The order of a source's records: `order_by: name`, or `order_by: updated_at desc`.
+//! The order of a source's records: `order_by: name`, `order_by: updated_at desc`, `order_by: properties.createdate`.
 //!
 //! It does not drop or change a record. Without it they stay as they were answered.
 
@@ -38,13 +38,21 @@ impl Order {
     /// Sorts; records that are equal in the field keep their order, and those without it come last.
     pub(super) fn sort(&self, records: &mut [Record]) {
         records.sort_by(|one, other| {
-            let [one, other] = [one, other].map(|record| record.get(&self.field).filter(|value| !value.is_null()));
+            let [one, other] = [one, other].map(|record| self.value(record).filter(|value| !value.is_null()));
             match (one, other) {
                 (Some(one), Some(other)) if self.descending => compare(other, one),
                 (Some(one), Some(other)) => compare(one, other),
                 (one, other) => other.is_some().cmp(&one.is_some()),
             }
         });
+    }
+
+    /// The field's value; a field inside a field is `properties.createdate`.
+    fn value<'a>(&self, record: &'a Record) -> Option<&'a Value> {
+        record.get(&self.field).or_else(|| {
+            let (first, rest) = self.field.split_once('.')?;
+            rest.split('.').try_fold(record.get(first)?, |value, name| value.get(name))
+        })
     }
 }
 
@@ -87,5 +95,7 @@ mod tests {
             [json!("b"), json!("a"), json!(10), json!("9"), json!(-1.5), json!(null)]
         );
         assert_eq!(sorted("other asc", &values), values, "equal records stay as they were answered");
+        let nested = [json!({"on": {"day": 2}}), json!({"on": {"day": 1}}), json!({})];
+        assert_eq!(sorted("at.on.day", &nested), [nested[1].clone(), nested[0].clone(), nested[2].clone()]);
     }
 }

@@ -5,12 +5,12 @@
 use serde_json::Value;
 
 use super::Question;
-use crate::event::{CustomerNumber, Region};
+use crate::event::CustomerNumber;
 
 /// Whether one of these numbers is the customer's, however it is written.
 pub(super) fn is_of<'a>(numbers: impl IntoIterator<Item = &'a Value>, question: &Question) -> bool {
     numbers.into_iter().flat_map(texts).any(|text| {
-        let number = number(&text, question.region);
+        let number = CustomerNumber::parse(Some(&text), question.region);
         number.e164().is_some() && number.e164() == question.customer.e164()
     })
 }
@@ -25,18 +25,12 @@ pub(super) fn texts(field: &Value) -> Vec<String> {
     }
 }
 
-/// A number as a record has it. Spreadsheets and JSON libraries keep numbers as fractions: the zero behind the point of
-/// `4930123456.0` was never dialled, and with it the number would be somebody else's.
-pub(super) fn number(text: &str, region: Region) -> CustomerNumber {
-    let whole = text.trim().strip_suffix(".0").filter(|whole| whole.bytes().all(|byte| byte.is_ascii_digit()));
-    CustomerNumber::parse(Some(whole.unwrap_or(text)), region)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::event::Region;
 
     fn is_of(customer: &str, number: &Value) -> bool {
         let region = Region::parse("DE").unwrap();

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Failure, Form, Kind, Made, Parameter, Question, Reach, Record, Records, inside, owner};
+use super::{Failure, Form, Kind, Made, Parameter, Question, RECORDS_MAX, Reach, Record, Records, inside, owner};
 use crate::problem::{Code, Fault, SECRET_HELP, did_you_mean, nearest};
 use pool::{Limits, Pool};
 use statement::Statement;
@@ -247,6 +247,12 @@ impl Sql {
             } else {
                 records.dropped += 1;
             }
+        }
+        // Rows behind the hundredth are not read: the customer's may be among them.
+        if records.dropped + records.records.len() >= RECORDS_MAX && records.records.len() < 2 && records.dropped > 0 {
+            let why =
+                format!("it found {RECORDS_MAX} rows or more, nearly all of other numbers: let `query` find less");
+            return Err(Failure::lasting(why));
         }
         Ok(records)
     }

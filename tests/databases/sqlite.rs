@@ -53,6 +53,21 @@ async fn a_value_stays_a_value_and_a_list_is_json() {
 }
 
 #[tokio::test]
+async fn nobody_is_said_to_be_unknown_where_the_customer_may_be_among_rows_that_are_not_read() {
+    let (_directory, connection, url) = file();
+    let definition = json!({"query": "select name, phone from people order by id desc", "numbers": ["phone"]});
+    let source = compiled(&url, definition, Duration::from_secs(20)).unwrap();
+    let others = "with recursive n(i) as (select 2 union all select i + 1 from n where i < 150)
+        insert into people select i, 'Somebody', '0532 000 00 00' from n";
+    connection.execute_batch(others).unwrap();
+    let why = ask(&source, &[]).await.unwrap_err().why;
+    assert_eq!(why, "it found 100 rows or more, nearly all of other numbers: let `query` find less");
+    let mine = "insert into people values (200, 'Jane', '0532 123 45 67'), (201, 'John', '+905321234567')";
+    connection.execute_batch(mine).unwrap();
+    assert_eq!(ask(&source, &[]).await.unwrap().records.len(), 2, "that there are several is certain");
+}
+
+#[tokio::test]
 async fn a_statement_that_writes_is_refused() {
     let (_directory, _, url) = file();
     assert_eq!(

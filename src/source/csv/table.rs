@@ -14,7 +14,7 @@ use super::{Definition, Sheet};
 use crate::event::{CustomerNumber, Region};
 use crate::problem::{Code, Fault};
 use crate::source::index::{Entry, NumberIndex};
-use crate::source::{RECORDS_MAX, Record, owner};
+use crate::source::{RECORDS_MAX, Record};
 
 /// Fewer rows are read by one thread sooner than a second one has begun.
 const ROWS_A_THREAD_MIN: usize = 1_000;
@@ -125,7 +125,7 @@ fn numbers(sheet: &Sheet, first: usize, columns: &[usize], region: Region, entri
         let Some(fields) = sheet.row(row, &mut splitter) else { continue };
         let mut is_found = false;
         for (entry, column) in entries.iter_mut().zip(columns) {
-            if let Some(number) = Entry::new(&owner::number(fields.get(*column), region), row) {
+            if let Some(number) = Entry::new(&CustomerNumber::parse(Some(fields.get(*column)), region), row) {
                 (*entry, is_found) = (number, true);
             }
         }
