@@ -17,6 +17,7 @@ mod problems;
 mod reloading;
 mod replace;
 mod schema;
+mod secret;
 mod serve;
 mod server;
 mod settings;
@@ -62,6 +63,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Write a rule set to begin with: rules, tests, a pre-commit configuration and a CI workflow
     Init(init::Arguments),
+    /// Print a new secret for the address of a webhook
+    Secret,
     /// Print a JSON Schema
     Schema(schema::Arguments),
     /// Print a script that completes commands and flags in a shell
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Deliveries(deliveries) => deliveries::run(&deliveries),
         Command::Demo(demo) => demo::run(&demo, arguments.rules),
         Command::Init(init) => init::run(&init),
+        Command::Secret => secret::run(),
         Command::Schema(schema) => schema::run(&schema),
         Command::Completions(completions) => completions::run(&completions),
         Command::Man(man) => man::run(&man),

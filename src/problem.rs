@@ -62,6 +62,7 @@ codes! {
     NoSuchNumber = "R032" Warning "A number pattern that no number of any known country can have.";
     Schedule = "R033" Error "A schedule that can't be read or that no clock can tell.";
     Expression = "R034" Error "An expression that can't be read or can never hold.";
+    WeakSecret = "R036" Warning "A secret that is short enough to be guessed.";
     NoAnswer = "R038" Error "A source that does not answer.";
     Source = "R040" Error "A source that can't be asked as it is written.";
     SourceFile = "R041" Error "A data file that is missing, outside the rule directory or not readable.";

@@ -3,6 +3,7 @@
 //! [`load`] is the only way to make a rule set, and it does all fallible work: what it returns can be swapped in by one
 //! pointer. A rule set never changes, so a call that has begun with one ends with it. Nothing here decides a call.
 
+mod access;
 mod align;
 mod allow;
 mod cases;
@@ -28,6 +29,9 @@ mod watch;
 mod written;
 mod yaml;
 
+pub use access::{
+    Access, Encoding, SECRET_BITS_MIN, SECRETS_MAX, Signature, address_range, is_in as is_in_ranges, is_weak,
+};
 pub use align::{aligned, is_part_of};
 pub use allow::Allowed;
 pub use cases::{Case, Cases, Expected, ExpectedCard, Given, records_from_yaml};
@@ -106,8 +110,8 @@ pub struct Account {
     pub api: String,
     /// The API token.
     pub token: SecretString,
-    /// The secret in the webhook's address.
-    pub webhook_secret: SecretString,
+    /// What its webhooks must bring.
+    pub access: Access,
     /// Cards that may be sent in a minute.
     pub requests_per_minute: u32,
 }

@@ -60,7 +60,13 @@ async fn demo(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
     };
     let data = tempdir()?;
     let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-    let addresses = Addresses { listen: loopback, admin_listen: loopback, admin_token: None, data: &data };
+    let addresses = Addresses {
+        listen: loopback,
+        admin_listen: loopback,
+        admin_token: None,
+        trusted_proxies: Vec::new(),
+        data: &data,
+    };
     let watched = Arc::clone(&live);
     let server = Server::start(addresses, Arc::clone(&live), |metrics| {
         let look = move || _ = tables::look(&watched, &metrics);

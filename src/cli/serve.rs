@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use ipnet::IpNet;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::reloading::{self, Again};
 use super::server::{Addresses, Server};
 use super::{Ended, out, settings};
-use crate::rules::{LastGood, Live, Rejected, Secrets};
+use crate::rules::{LastGood, Live, Rejected, Secrets, address_range};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -29,6 +30,9 @@ pub(super) struct Arguments {
     /// Refuse to start with broken rules, also where the last good ones are kept in the data directory
     #[arg(long, env = "CALLCARD_STRICT")]
     strict: bool,
+    /// A proxy, or a range of them, whose X-Forwarded-For and Forwarded are believed; may be given several times
+    #[arg(long, env = "CALLCARD_TRUSTED_PROXY", value_delimiter = ',', value_parser = address_range, value_name = "CIDR")]
+    trusted_proxy: Vec<IpNet>,
     /// How the log is written
     #[arg(long, env = "CALLCARD_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
     log_format: LogFormat,
@@ -81,6 +85,7 @@ async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<Sec
         listen: arguments.listen,
         admin_listen: arguments.admin_listen,
         admin_token,
+        trusted_proxies: arguments.trusted_proxy.clone(),
         data: &arguments.data,
     };
     let (on_request, on_look) = (Arc::clone(&again), Arc::clone(&again));

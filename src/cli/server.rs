@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::serve::ListenerExt;
+use ipnet::IpNet;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use secrecy::SecretString;
@@ -32,6 +33,7 @@ pub(super) struct Addresses<'a> {
     pub(super) listen: SocketAddr,
     pub(super) admin_listen: SocketAddr,
     pub(super) admin_token: Option<SecretString>,
+    pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) data: &'a Path,
 }
 
@@ -65,7 +67,8 @@ impl Server {
             Courier::new(outbox.clone(), Phone::new()?, Arc::clone(&live), settings::outside(), counted.clone());
         let (reload, look) = files(metrics.clone());
         let watching = tables::watch(look, stopped.clone());
-        let webhooks = Webhooks::new(Arc::clone(&live), outbox.clone(), metrics.clone(), counted, Timestamp::now);
+        let webhooks = Webhooks::new(Arc::clone(&live), outbox.clone(), metrics.clone(), counted, Timestamp::now)
+            .behind(addresses.trusted_proxies);
         let admin = Admin {
             live,
             outbox: outbox.clone(),
@@ -129,7 +132,8 @@ async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
         let _ = stopped.wait_for(|stop| *stop).await;
     });
     let late = async {

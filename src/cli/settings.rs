@@ -8,7 +8,8 @@ use super::{Ended, out, problems};
 use crate::delivery::Outside;
 use crate::problem::Problem;
 use crate::rules::{
-    Account, Accounts, DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, Environment, Secrets, checked_api,
+    Access, Account, Accounts, DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, Environment, SECRET_BITS_MIN,
+    Secrets, checked_api, is_weak,
 };
 use crate::source::Network;
 
@@ -35,7 +36,7 @@ pub(super) fn outside() -> Outside {
 /// The account of the environment; `None` where no token is set.
 pub(super) fn account() -> Result<Option<Account>> {
     let Some(token) = variable("HIPCALL_API_TOKEN").filter(|token| !token.is_empty()) else { return Ok(None) };
-    let Some(webhook_secret) = variable("HIPCALL_WEBHOOK_SECRET").filter(|secret| !secret.is_empty()) else {
+    let Some(webhook_secret) = secret("HIPCALL_WEBHOOK_SECRET") else {
         bail!(
             "HIPCALL_WEBHOOK_SECRET is not set: it is the last part of the webhook's address, and whoever knows it can ring"
         );
@@ -54,9 +55,23 @@ pub(super) fn account() -> Result<Option<Account>> {
         name: DEFAULT_ACCOUNT.to_owned(),
         api,
         token: SecretString::from(token),
-        webhook_secret: SecretString::from(webhook_secret),
+        access: Access {
+            secrets: [Some(webhook_secret), secret("HIPCALL_WEBHOOK_SECRET_OLD")].into_iter().flatten().collect(),
+            ..Access::default()
+        },
         requests_per_minute,
     }))
+}
+
+/// A secret of the environment that is set. One that is too short is told in the log.
+fn secret(name: &str) -> Option<SecretString> {
+    let secret = SecretString::from(variable(name).filter(|secret| !secret.is_empty())?);
+    if is_weak(&secret) {
+        tracing::warn!(
+            "{name} can be guessed: at least {SECRET_BITS_MIN} random bits were expected; `callcard secret` makes one"
+        );
+    }
+    Some(secret)
 }
 
 /// Prints problems to stderr, for commands whose result is something else.

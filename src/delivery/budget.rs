@@ -50,7 +50,7 @@ mod tests {
             name: "a".into(),
             api: String::new(),
             token: String::new().into(),
-            webhook_secret: String::new().into(),
+            access: crate::rules::Access::default(),
             requests_per_minute: 2,
         };
         let budgets = Budgets::default();

@@ -3,6 +3,7 @@
 //! Works on whatever the schema left whole, so that one run tells every problem. A part that the schema found broken is
 //! left out here, but its name is known, so that nothing else is reported for it.
 
+mod access;
 mod broken;
 mod care;
 mod named;

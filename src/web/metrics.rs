@@ -41,11 +41,17 @@ struct Outcome {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfAccount {
+    account: String,
+}
+
 /// Counters of webhooks, reloads and tables.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     webhooks: Family<Webhook, Counter>,
     webhook_seconds: Histogram,
+    old_secrets: Family<OfAccount, Counter>,
     reloads: Family<Outcome, Counter>,
     table_changes: Family<Outcome, Counter>,
     /// Deliveries that are not settled.
@@ -61,6 +67,7 @@ impl Metrics {
         let metrics = Metrics {
             webhooks: Family::default(),
             webhook_seconds: Histogram::new(SECONDS),
+            old_secrets: Family::default(),
             reloads: Family::default(),
             table_changes: Family::default(),
             pending: Gauge::default(),
@@ -71,6 +78,8 @@ impl Metrics {
         registry.register("callcard_webhooks", "Webhooks by how they were answered", metrics.webhooks.clone());
         let help = "Seconds from a webhook's body to its answer";
         registry.register("callcard_webhook_seconds", help, metrics.webhook_seconds.clone());
+        let help = "Webhooks whose address has the old secret of their account";
+        registry.register("callcard_webhooks_with_old_secret", help, metrics.old_secrets.clone());
         registry.register("callcard_reloads", "Reloads of the rules by outcome", metrics.reloads.clone());
         let help = "Changed files of tables by outcome";
         registry.register("callcard_table_changes", help, metrics.table_changes.clone());
@@ -112,6 +121,16 @@ impl Metrics {
         }
         let account = account.unwrap_or(NO_ACCOUNT).to_owned();
         self.webhooks.get_or_create(&Webhook { account, outcome }).inc();
+    }
+
+    /// Counts a webhook that knew an account's secret and was refused all the same; it ends no silence.
+    pub(super) fn refused(&self, account: &str, outcome: &'static str) {
+        self.webhooks.get_or_create(&Webhook { account: account.to_owned(), outcome }).inc();
+    }
+
+    /// Counts a webhook whose address has the old secret.
+    pub(super) fn old_secret(&self, account: &str) {
+        self.old_secrets.get_or_create(&OfAccount { account: account.to_owned() }).inc();
     }
 
     /// Counts a reload: `swapped` or `rejected`.

@@ -3,22 +3,26 @@
 //! The sender never repeats a webhook and switches it off after a few answers that are not 200, so an authentic request
 //! always gets 200, as soon as its row is on disk. No source is asked and no card is made here.
 
+mod door;
+mod peer;
+mod signature;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Path, State};
+use axum::body::to_bytes;
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
 use serde_json::json;
-use subtle::ConstantTimeEq;
 use tokio::time::{Instant, timeout};
 
+use self::door::Door;
 use super::Metrics;
-use crate::delivery::{self, Hush};
+use crate::delivery;
 use crate::event::{CallId, Event, EventKind};
 use crate::outbox::{Accept, Acceptance, Outbox, OutboxError, Settlement};
 use crate::rules::{Live, RuleSet};
@@ -32,9 +36,6 @@ const BODY_WITHIN: Duration = Duration::from_secs(5);
 /// The answer must not wait longer for the disk than the sender waits for the answer.
 const STORE_WITHIN: Duration = Duration::from_secs(3);
 
-/// One loud line in this time about requests that are not authentic.
-const STRANGERS_EVERY: Duration = Duration::from_secs(10);
-
 /// The webhook endpoint of all accounts.
 pub struct Webhooks {
     live: Arc<Live>,
@@ -42,7 +43,8 @@ pub struct Webhooks {
     metrics: Metrics,
     deliveries: delivery::Metrics,
     now: fn() -> Timestamp,
-    strangers: Hush,
+    trusted_proxies: Vec<IpNet>,
+    door: Door,
 }
 
 impl Webhooks {
@@ -54,7 +56,13 @@ impl Webhooks {
         deliveries: delivery::Metrics,
         now: fn() -> Timestamp,
     ) -> Webhooks {
-        Webhooks { live, outbox, metrics, deliveries, now, strangers: Hush::new(STRANGERS_EVERY) }
+        Webhooks { live, outbox, metrics, deliveries, now, trusted_proxies: Vec::new(), door: Door::default() }
+    }
+
+    /// The same behind proxies at these addresses; what they say about where a request came from is believed.
+    pub fn behind(mut self, trusted_proxies: Vec<IpNet>) -> Webhooks {
+        self.trusted_proxies = trusted_proxies;
+        self
     }
 }
 
@@ -62,19 +70,14 @@ impl Webhooks {
 pub(super) async fn receive(
     State(webhooks): State<Arc<Webhooks>>,
     Path((account, secret)): Path<(String, String)>,
-    body: Body,
+    request: Request,
 ) -> Response {
     let rules = webhooks.live.rules();
-    if !is_authentic(&rules, &account, &secret) {
-        webhooks.metrics.turned_away(None, "not_authentic");
-        if let Some(silenced) = webhooks.strangers.say("", Instant::now()) {
-            tracing::warn!(
-                silenced,
-                "a webhook with a wrong account or secret was refused; check the address in the phone system"
-            );
-        }
+    let (head, body) = request.into_parts();
+    let address = peer::address(&head, &webhooks.trusted_proxies);
+    let Some(access) = webhooks.admit(&rules, &account, &secret, address) else {
         return StatusCode::NOT_FOUND.into_response();
-    }
+    };
     let body = match timeout(BODY_WITHIN, to_bytes(body, BODY_BYTES_MAX)).await {
         Ok(Ok(body)) => body,
         Ok(Err(error)) => {
@@ -91,6 +94,9 @@ pub(super) async fn receive(
             return StatusCode::REQUEST_TIMEOUT.into_response();
         }
     };
+    if !webhooks.is_signed(&account, access, &head.headers, &body) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let begun = Instant::now();
     let status = match timeout(STORE_WITHIN, webhooks.take(&rules, &account, &body)).await {
         Ok(Ok(status)) => status,
@@ -105,14 +111,6 @@ pub(super) async fn receive(
     };
     webhooks.metrics.webhook(&account, status, begun.elapsed());
     Json(json!({ "status": status })).into_response()
-}
-
-/// An unknown account takes as long as a wrong secret, and is answered the same.
-fn is_authentic(rules: &RuleSet, account: &str, secret: &str) -> bool {
-    let account = rules.account(account);
-    let expected = account.map_or("", |account| account.webhook_secret.expose_secret());
-    let same: bool = expected.as_bytes().ct_eq(secret.as_bytes()).into();
-    same && account.is_some() && !expected.is_empty()
 }
 
 impl Webhooks {

@@ -25,7 +25,7 @@ use super::samples::{self, Sample};
 use crate::card::Card;
 use crate::outbox::Row;
 use crate::problem::Problem;
-use crate::rules::{Account, RuleSet};
+use crate::rules::{Access, Account, RuleSet};
 
 /// Calls that the page lists.
 const CALLS_LISTED: usize = 20;
@@ -109,7 +109,7 @@ impl Phone {
             name: "hipcall".to_owned(),
             api: format!("http://{}/api/v3", self.address),
             token: self.token.clone().into(),
-            webhook_secret: self.secret.clone().into(),
+            access: Access::by_secret(self.secret.clone().into()),
             requests_per_minute: 60,
         }
     }

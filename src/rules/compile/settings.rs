@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::access;
 use super::{Compiler, SIGNIFICANT, VARIANTS, duration};
 use crate::card::{Locale, Names, Renderer};
 use crate::event::Region;
@@ -139,13 +140,14 @@ impl Compiler<'_> {
                 })
             };
             let api = value("api", DEFAULT_API, DEFAULT_API);
-            let (token, webhook_secret) = (value("token", "", "unset"), value("webhook_secret", "", "unset"));
+            let token = value("token", "", "unset");
+            let access = access(entry.node, self.environment.secrets, &mut faults);
             match checked_api(&api) {
                 Ok(api) => accounts.push(Account {
                     name: entry.name.to_owned(),
                     api,
                     token: token.into(),
-                    webhook_secret: webhook_secret.into(),
+                    access,
                     requests_per_minute: entry
                         .node
                         .child("requests_per_minute")

@@ -6,7 +6,8 @@ use crate::problem::{Code, Problem};
 use crate::rules::yaml::{Document, Node};
 
 /// Keys of accounts and sources whose values are secrets.
-const SECRET_KEYS: [&str; 6] = ["token", "webhook_secret", "bearer", "password", "client_secret", "refresh_token"];
+const SECRET_KEYS: [&str; 8] =
+    ["token", "webhook_secret", "standard_webhooks", "secret", "bearer", "password", "client_secret", "refresh_token"];
 
 /// Words that the name of a parameter or header with a secret has in it.
 const SECRET_WORDS: [&str; 12] = [
@@ -56,6 +57,10 @@ fn walk<'a>(node: &'a Node, found: &mut Vec<(&'a Node, String)>) {
                 found.extend(password_in_url(text).or_else(|| secret_in_query(text)).map(|what| (value, what)));
             }
             Some(_) => {}
+            None if SECRET_KEYS.contains(&name) => {
+                let literal = value.items().iter().filter(|item| item.text().is_some_and(is_literal));
+                found.extend(literal.map(|item| (item, format!("the secret of `{name}`"))));
+            }
             None if name == "auth" && value.child("header").is_some() => {
                 let secret = value.child("header").and_then(|header| header.child("value"));
                 let secret = secret.filter(|value| value.text().is_some_and(is_literal));
