@@ -21,6 +21,7 @@ mod phone;
 mod server;
 
 mod admin;
+mod allow_list;
 mod arrival;
 mod cards;
 mod care;
@@ -37,6 +38,7 @@ mod ready_made;
 mod reload;
 mod reload_watched;
 mod retries;
+mod signatures;
 mod sources;
 mod sources_http;
 mod sources_oauth2;

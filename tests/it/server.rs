@@ -18,7 +18,7 @@ use super::phone::{self, Phone};
 use super::{canary, crm};
 
 /// The secret in the webhook's address.
-pub const SECRET: &str = "secret-canary-93aa04-5e0b7f";
+pub const SECRET: &str = "secret-canary-93aa04-5e0b7f-c41d";
 
 /// Rules by which every caller gets a card, and no source is asked.
 pub const EVERYBODY: &str = "

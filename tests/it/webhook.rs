@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::canary;
 use super::event::{inbound, sample};
 use super::phone::Phone;
-use super::server::{SECRET, Server};
+use super::server::{Place, SECRET, Server};
 
 /// More than this is no webhook.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -42,6 +42,40 @@ async fn a_wrong_secret_and_an_unknown_account_are_turned_away_alike() {
     let loud: Vec<Value> = server.log().into_iter().filter(|line| line["level"] == "WARN").collect();
     assert_eq!(loud.len(), 1, "many strangers are said once: {loud:?}");
     assert_eq!(phone.received().len(), 0);
+}
+
+#[tokio::test]
+async fn while_a_secret_is_changed_both_are_taken_and_the_old_one_is_told_once() {
+    let phone = Phone::start();
+    let mut place = Place::shipped(&phone);
+    place.set("HIPCALL_WEBHOOK_SECRET", "new-secret-canary-1f6b-29d0-77ae");
+    place.set("HIPCALL_WEBHOOK_SECRET_OLD", SECRET);
+    canary::text("new-secret-canary");
+    let server = Server::start(place).await;
+    let url = format!("{}/webhooks/hipcall/new-secret-canary-1f6b-29d0-77ae", server.public);
+    let event = inbound("by-the-new-one", "442045205757");
+    assert_eq!(server.client.post(url).body(event.to_string()).send().await.unwrap().status(), 200);
+    assert_eq!(server.settled("by-the-new-one").await["state"], "sent");
+    let used = "callcard_webhooks_with_old_secret_total{account=\"hipcall\"}";
+    assert_eq!(server.metric(used).await, 0.0);
+    for call in ["by-the-old-one", "again"] {
+        server.ring_and_settle(&inbound(call, "442045205757")).await;
+    }
+    assert_eq!(server.metric(used).await, 2.0);
+    let loud: Vec<Value> = server.log().into_iter().filter(|line| line["level"] == "WARN").collect();
+    assert_eq!(loud.len(), 1, "it is said once: {loud:?}");
+    assert_eq!(loud[0]["account"], "hipcall");
+}
+
+#[tokio::test]
+async fn a_secret_that_can_be_guessed_is_told_at_the_start() {
+    let phone = Phone::start();
+    let mut place = Place::shipped(&phone);
+    place.set("HIPCALL_WEBHOOK_SECRET", "guessed-canary");
+    canary::text("guessed-canary");
+    let server = Server::start(place).await;
+    let told = |line: &Value| line["message"].as_str().is_some_and(|text| text.contains("HIPCALL_WEBHOOK_SECRET"));
+    assert!(server.log().iter().any(|line| line["level"] == "WARN" && told(line)), "{:?}", server.log());
 }
 
 #[tokio::test]
