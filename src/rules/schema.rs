@@ -178,6 +178,9 @@ impl Schema {
             | ValidationErrorKind::MinLength { .. } => {
                 told(Code::WrongValue, "this must not be empty".to_owned(), help)
             }
+            ValidationErrorKind::MaxItems { limit } => {
+                told(Code::WrongValue, format!("at most {limit} of these may be listed"), help)
+            }
             ValidationErrorKind::MaxProperties { limit } => {
                 told(Code::WrongValue, format!("at most {limit} of these keys may be given"), help)
             }

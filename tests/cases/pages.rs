@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::program::{Ran, project, run};
 
 /// Pages about what no single file can have.
-const WITHOUT_EXAMPLE: [&str; 6] = ["R001", "R002", "R038", "R047", "R065", "R073"];
+const WITHOUT_EXAMPLE: [&str; 7] = ["R001", "R002", "R036", "R038", "R047", "R065", "R073"];
 
 /// What another problem brings with it.
 const COMES_WITH: [(&str, &str); 1] = [("R063", "R061")];
