@@ -25,7 +25,16 @@ const SECONDS: [f64; 10] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
 
 /// How a webhook of a known account may be answered. They are counted from 0, since Prometheus sees no increase in what
 /// was not there before.
-const OUTCOMES: [&str; 6] = ["accepted", "duplicate", "ignored", "unreadable", "not_stored", "body_refused"];
+const OUTCOMES: [&str; 8] = [
+    "accepted",
+    "duplicate",
+    "ignored",
+    "unreadable",
+    "not_stored",
+    "body_refused",
+    "address_not_allowed",
+    "signature_refused",
+];
 
 /// Where the account is not known: a stranger's word for it is no label.
 const NO_ACCOUNT: &str = "none";

@@ -53,7 +53,10 @@ async fn a_webhook_from_elsewhere_is_not_found_whatever_it_says_about_itself() {
     assert_eq!(ring(&server, "outside", &[("x-forwarded-for", "203.0.113.7")]).await, not_found);
     assert_eq!(ring(&server, "outside", &[("forwarded", "for=203.0.113.7")]).await, not_found);
     assert_eq!(server.deliveries().await.len(), 0);
-    assert_eq!(server.metric("callcard_webhooks_total{status=\"address_not_allowed\"}").await, 3.0);
+    assert_eq!(
+        server.metric("callcard_webhooks_total{account=\"hipcall\",outcome=\"address_not_allowed\"}").await,
+        3.0
+    );
     let loud: Vec<Value> = server.log().into_iter().filter(|line| line["level"] == "ERROR").collect();
     assert_eq!(loud.len(), 1, "many are said once: {loud:?}");
     assert_eq!((&loud[0]["account"], &loud[0]["peer.address"]), (&"hipcall".into(), &"127.0.0.1".into()));

@@ -119,7 +119,7 @@ async fn a_webhook_that_is_not_signed_rightly_is_answered_like_one_with_a_wrong_
         assert_eq!(send(&server, &headers, &body).await, expected, "{headers:?}");
     }
     assert_eq!(server.deliveries().await.len(), 0);
-    assert_eq!(server.metric("callcard_webhooks_total{status=\"signature_refused\"}").await, 6.0);
+    assert_eq!(server.metric("callcard_webhooks_total{account=\"hipcall\",outcome=\"signature_refused\"}").await, 6.0);
     let loud: Vec<Value> = server.log().into_iter().filter(|line| line["level"] == "ERROR").collect();
     assert_eq!(loud.len(), 1, "many are said once: {loud:?}");
     assert_eq!(loud[0]["account"], "hipcall");
@@ -134,7 +134,7 @@ async fn a_signature_does_not_take_the_place_of_the_secret() {
     let request = server.client.post(format!("{}x", server.webhook_url())).body(body);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
     assert_eq!(request.send().await.unwrap().status(), 404);
-    assert_eq!(server.metric("callcard_webhooks_total{status=\"not_authentic\"}").await, 1.0);
+    assert_eq!(server.metric("callcard_webhooks_total{account=\"none\",outcome=\"not_authentic\"}").await, 1.0);
 }
 
 #[tokio::test]
