@@ -108,6 +108,7 @@ impl Metrics {
             for outcome in OUTCOMES {
                 let _ = self.webhooks.get_or_create(&Webhook { account: account.name.clone(), outcome });
             }
+            let _ = self.old_secrets.get_or_create(&OfAccount { account: account.name.clone() });
         }
         for outcome in ["swapped", "rejected"] {
             let _ = self.reloads.get_or_create(&Outcome { outcome });

@@ -242,3 +242,14 @@ fn a_reader_that_goes_away_is_no_error() {
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_secret_is_new_each_time_and_has_256_bits() {
+    let made: Vec<Ran> = (0..2).map(|_| run(project(), &["secret"])).collect();
+    for ran in &made {
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:#?}");
+        let secret = ran.stdout.strip_suffix('\n').unwrap();
+        assert!(secret.len() == 64 && secret.bytes().all(|digit| digit.is_ascii_hexdigit()), "{ran:#?}");
+    }
+    assert_ne!(made[0].stdout, made[1].stdout);
+}

@@ -1,7 +1,5 @@
 //! Accounts whose webhooks may come from some addresses only, directly and behind proxies.
 
-use serde_json::Value;
-
 use super::event::inbound;
 use super::phone::Phone;
 use super::server::{Place, Server};
@@ -57,7 +55,7 @@ async fn a_webhook_from_elsewhere_is_not_found_whatever_it_says_about_itself() {
         server.metric("callcard_webhooks_total{account=\"hipcall\",outcome=\"address_not_allowed\"}").await,
         3.0
     );
-    let loud: Vec<Value> = server.log().into_iter().filter(|line| line["level"] == "ERROR").collect();
+    let loud = server.lines_at("ERROR").await;
     assert_eq!(loud.len(), 1, "many are said once: {loud:?}");
     assert_eq!((&loud[0]["account"], &loud[0]["peer.address"]), (&"hipcall".into(), &"127.0.0.1".into()));
 }

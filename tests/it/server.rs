@@ -318,6 +318,12 @@ impl Server {
         lines(&self.program.log)
     }
 
+    /// Waits for lines of a level: the log arrives on its own way, maybe after an answer.
+    pub async fn lines_at(&self, level: &str) -> Vec<Value> {
+        let at_level = || self.log().into_iter().filter(|line| line["level"] == level).collect::<Vec<_>>();
+        until("it is said", async || Some(at_level()).filter(|lines| !lines.is_empty())).await
+    }
+
     /// Waits for the one line that tells what became of a call.
     pub async fn line_of(&self, call_id: &str) -> Value {
         until("the call has its line", async || {

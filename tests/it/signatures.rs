@@ -120,7 +120,7 @@ async fn a_webhook_that_is_not_signed_rightly_is_answered_like_one_with_a_wrong_
     }
     assert_eq!(server.deliveries().await.len(), 0);
     assert_eq!(server.metric("callcard_webhooks_total{account=\"hipcall\",outcome=\"signature_refused\"}").await, 6.0);
-    let loud: Vec<Value> = server.log().into_iter().filter(|line| line["level"] == "ERROR").collect();
+    let loud = server.lines_at("ERROR").await;
     assert_eq!(loud.len(), 1, "many are said once: {loud:?}");
     assert_eq!(loud[0]["account"], "hipcall");
 }

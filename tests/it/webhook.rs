@@ -39,7 +39,7 @@ async fn a_wrong_secret_and_an_unknown_account_are_turned_away_alike() {
     assert_eq!(server.deliveries().await.len(), 0);
     assert_eq!(server.get_json("/api/unreadable").await["unreadable"], json!([]));
     assert_eq!(server.metric("callcard_webhooks_total{account=\"none\",outcome=\"not_authentic\"}").await, 6.0);
-    let loud: Vec<Value> = server.log().into_iter().filter(|line| line["level"] == "WARN").collect();
+    let loud = server.lines_at("WARN").await;
     assert_eq!(loud.len(), 1, "many strangers are said once: {loud:?}");
     assert_eq!(phone.received().len(), 0);
 }
@@ -62,7 +62,7 @@ async fn while_a_secret_is_changed_both_are_taken_and_the_old_one_is_told_once()
         server.ring_and_settle(&inbound(call, "442045205757")).await;
     }
     assert_eq!(server.metric(used).await, 2.0);
-    let loud: Vec<Value> = server.log().into_iter().filter(|line| line["level"] == "WARN").collect();
+    let loud = server.lines_at("WARN").await;
     assert_eq!(loud.len(), 1, "it is said once: {loud:?}");
     assert_eq!(loud[0]["account"], "hipcall");
 }
@@ -75,7 +75,7 @@ async fn a_secret_that_can_be_guessed_is_told_at_the_start() {
     canary::text("guessed-canary");
     let server = Server::start(place).await;
     let told = |line: &Value| line["message"].as_str().is_some_and(|text| text.contains("HIPCALL_WEBHOOK_SECRET"));
-    assert!(server.log().iter().any(|line| line["level"] == "WARN" && told(line)), "{:?}", server.log());
+    assert!(server.lines_at("WARN").await.iter().any(told), "{:?}", server.log());
 }
 
 #[tokio::test]
