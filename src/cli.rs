@@ -9,6 +9,7 @@ mod deliveries;
 mod demo;
 mod explain;
 mod fmt;
+mod hint;
 mod init;
 mod man;
 mod out;

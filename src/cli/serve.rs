@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use ipnet::IpNet;
 use jiff::Timestamp;
+use sd_notify::NotifyState;
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -105,6 +106,7 @@ async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<Sec
         "serving {} rules (revision {}): webhooks at http://{}/webhooks/{}/…, admin at http://{}",
         rules.rules.len(), rules.revision, server.listen, rules.accounts.first().map_or("", |account| &account.name), server.admin_listen
     );
+    tell_systemd(NotifyState::Ready);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -117,8 +119,16 @@ async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<Sec
         }
     }
     tracing::info!("stopping");
+    tell_systemd(NotifyState::Stopping);
     server.stop().await;
     Ok(())
+}
+
+/// Says how far the server is, where systemd or another supervisor asks for it (`NOTIFY_SOCKET`, sd_notify(3)).
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "the supervisor can't be told: {error}");
+    }
 }
 
 fn start_log(format: LogFormat) {

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::hint::Hints;
 use super::{settings, tables};
 use crate::card::Card;
 use crate::delivery::{self, Courier};
@@ -66,7 +67,7 @@ impl Server {
         let courier =
             Courier::new(outbox.clone(), Phone::new()?, Arc::clone(&live), settings::outside(), counted.clone());
         let (reload, look) = files(metrics.clone());
-        let watching = tables::watch(look, stopped.clone());
+        let watching = tables::watch(look, Hints::about(live.path()), stopped.clone());
         let webhooks = Webhooks::new(Arc::clone(&live), outbox.clone(), metrics.clone(), counted, Timestamp::now)
             .behind(addresses.trusted_proxies);
         let admin = Admin {

@@ -6,32 +6,44 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep_until};
 
+use super::hint::Hints;
 use crate::rules::Live;
 use crate::source::Refreshed;
 use crate::web::Metrics;
 
-/// Between two looks at a file, one question to the file system. A file takes effect at the second look that finds it the
-/// same, so that one which is still being written has this long to go on.
+/// Between two looks at a file, one question to the file system.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Two looks are never closer than this, whatever hints come. A file takes effect at the second look that finds it the same, so
+/// that one which is still being written has this long to go on.
+const LOOKS_APART: Duration = Duration::from_millis(500);
 
 /// Looks once at everything that may have changed.
 pub(super) type Look = Box<dyn Fn() + Send + Sync>;
 
-/// Looks again and again until the server stops.
-pub(super) async fn watch(look: Look, mut stop: watch::Receiver<bool>) {
+/// Looks again and again until the server stops; sooner where there is a hint.
+pub(super) async fn watch(look: Look, hints: Hints, mut stop: watch::Receiver<bool>) {
     let look = Arc::new(look);
-    let mut looks = interval(LOOK_EVERY);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looked_at = Instant::now();
+    // The first look after a hint may find a change, the second one that it is whole.
+    let mut looks_due = 0_u8;
     loop {
+        let wait = if looks_due > 0 { LOOKS_APART } else { LOOK_EVERY };
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            _ = looks.tick() => {}
+            () = hints.given(), if looks_due < 2 => {
+                looks_due = 2;
+                continue;
+            }
+            () = sleep_until(looked_at + wait) => {}
         }
         // Reading takes as long as the files are large; it must not hold up a webhook.
-        let look = Arc::clone(&look);
-        let _ = tokio::task::spawn_blocking(move || look()).await;
+        let looking = Arc::clone(&look);
+        let _ = tokio::task::spawn_blocking(move || looking()).await;
+        looked_at = Instant::now();
+        looks_due = looks_due.saturating_sub(1);
     }
 }
 

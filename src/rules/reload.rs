@@ -59,6 +59,9 @@ struct Reloading {
     read: BTreeSet<PathBuf>,
     /// Those of the rules in force.
     files: Files,
+    /// Rules that were in force before and that calls still use. Whoever lets go of them last frees them, which takes long
+    /// where there are many: it shall be a reload or a look, not a call.
+    retired: Vec<Arc<RuleSet>>,
 }
 
 impl Live {
@@ -102,6 +105,11 @@ impl Live {
         Live { rules: ArcSwap::from_pointee(rules), path, status, reloading }
     }
 
+    /// Where the rules come from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The rules in force now. A call keeps what it got until it ends.
     pub fn rules(&self) -> Arc<RuleSet> {
         self.rules.load_full()
@@ -132,7 +140,8 @@ impl Live {
         now: Timestamp,
     ) -> Option<Result<Vec<Problem>, Rejected>> {
         let mut reloading = self.reloading();
-        let Reloading { watch, read, .. } = &mut *reloading;
+        let Reloading { watch, read, retired, .. } = &mut *reloading;
+        retired.retain(|rules| Arc::strong_count(rules) > 1);
         watch.look(&self.path, read).then(|| self.load(&mut reloading, environment, now, false))
     }
 
@@ -172,7 +181,7 @@ impl Live {
         let Some(mut rules) = rules else { return Err(Rejected(problems)) };
         keep_what_is_known(&mut rules, &self.rules());
         reloading.files = files_of(&self.path, &rules, &written);
-        self.rules.store(Arc::new(rules));
+        reloading.retired.push(self.rules.swap(Arc::new(rules)));
         (status.loaded_at, status.is_last_good) = (now, false);
         Ok(problems)
     }
