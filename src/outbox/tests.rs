@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod calls;
+mod crash;
 mod files;
 mod forget;
 mod unknown;

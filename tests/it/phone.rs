@@ -27,11 +27,15 @@ impl Received {
     }
 }
 
+/// What goes wrong with a request, if anything does.
+type Faults = Box<dyn FnMut(&Request) -> Option<Reply> + Send>;
+
 #[derive(Default)]
 struct State {
     received: Vec<Received>,
     script: VecDeque<Reply>,
     always: Option<Reply>,
+    faults: Option<Faults>,
     questions: Questions,
     directory: Directory,
 }
@@ -77,6 +81,11 @@ impl Phone {
     /// Every request is answered so, until `None`.
     pub fn always(&self, reply: Option<Reply>) {
         self.state.lock().unwrap().always = reply;
+    }
+
+    /// Each request about cards is asked what goes wrong with it, until `None`.
+    pub fn fails(&self, faults: Option<Faults>) {
+        self.state.lock().unwrap().faults = faults;
     }
 
     /// From now on every lookup finds these, whoever is asked about.
@@ -145,13 +154,14 @@ fn answer(state: &mut State, request: Request) -> Reply {
         return reply;
     }
     let call_id = call_id(request.path()).unwrap_or_default().to_owned();
+    let fault = state.faults.as_mut().and_then(|faults| faults(&request));
     if request.method == "GET" {
-        let reply = state.questions.reply.clone().unwrap_or_else(|| list(state, &request, &call_id));
+        let reply = state.questions.reply.clone().or(fault).unwrap_or_else(|| list(state, &request, &call_id));
         let status = reply.status();
         state.questions.asked.push(Received { request, call_id, status });
         return reply;
     }
-    let reply = state.always.clone().or_else(|| state.script.pop_front()).unwrap_or_else(|| strict(&request));
+    let reply = state.always.clone().or_else(|| state.script.pop_front()).or(fault).unwrap_or_else(|| strict(&request));
     let status = reply.status();
     state.received.push(Received { request, call_id, status });
     reply
