@@ -23,6 +23,7 @@ pub fn public(webhooks: Arc<Webhooks>) -> Router {
 
 /// The admin address.
 pub fn admin(admin: Arc<Admin>) -> Router {
+    let guard = Arc::new(admin::Guard::new(Arc::clone(&admin)));
     Router::new()
         .route("/readyz", get(admin::ready))
         .route("/metrics", get(admin::metrics))
@@ -32,7 +33,8 @@ pub fn admin(admin: Arc<Admin>) -> Router {
         .route("/api/deliveries/{id}", get(admin::delivery))
         .route("/api/deliveries/{id}/retry", post(admin::again))
         .route("/api/unreadable", get(admin::unreadable))
-        .route_layer(axum::middleware::from_fn_with_state(Arc::clone(&admin), admin::authorize))
+        .route_layer(axum::middleware::from_fn_with_state(guard, admin::authorize))
         .route("/healthz", get(|| async { "ok\n" }))
+        .layer(axum::middleware::from_fn(admin::harmless))
         .with_state(admin)
 }

@@ -66,8 +66,7 @@ pub(super) fn run(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
             "no phone-system account: set HIPCALL_API_TOKEN and HIPCALL_WEBHOOK_SECRET, or name accounts in the rules"
         );
     }
-    let admin_token =
-        settings::variable("CALLCARD_ADMIN_TOKEN").filter(|token| !token.is_empty()).map(SecretString::from);
+    let admin_token = settings::secret("CALLCARD_ADMIN_TOKEN");
     if !arguments.admin_listen.ip().is_loopback() && admin_token.is_none() {
         bail!("--admin-listen {} is beyond loopback: set CALLCARD_ADMIN_TOKEN", arguments.admin_listen);
     }

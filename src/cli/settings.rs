@@ -64,7 +64,7 @@ pub(super) fn account() -> Result<Option<Account>> {
 }
 
 /// A secret of the environment that is set. One that is too short is told in the log.
-fn secret(name: &str) -> Option<SecretString> {
+pub(super) fn secret(name: &str) -> Option<SecretString> {
     let secret = SecretString::from(variable(name).filter(|secret| !secret.is_empty())?);
     if is_weak(&secret) {
         tracing::warn!(

@@ -3,21 +3,24 @@
 //! No answer here shows a name or a card except for one delivery that is asked for by its id, and a number is masked even
 //! there unless the question is for all of it.
 
+mod guard;
+
+pub(super) use guard::{Guard, authorize, harmless};
+
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use subtle::ConstantTimeEq;
 
 use super::Metrics;
+use super::metrics::Forgetting;
 use crate::event::CustomerNumber;
 use crate::outbox::{Again, DeliveryId, Filter, Outbox, OutboxError, State as DeliveryState};
 use crate::problem::Problem;
@@ -49,17 +52,6 @@ pub struct Admin {
     pub now: fn() -> Timestamp,
     /// Demanded as a bearer token where it is set.
     pub token: Option<SecretString>,
-}
-
-/// Lets a request through that has the token, where one is demanded.
-pub(super) async fn authorize(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
-    let is_allowed = admin.token.as_ref().is_none_or(|token| {
-        let given =
-            request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let given = given.strip_prefix("Bearer ").unwrap_or_default();
-        token.expose_secret().as_bytes().ct_eq(given.as_bytes()).into()
-    });
-    if is_allowed { next.run(request).await } else { StatusCode::UNAUTHORIZED.into_response() }
 }
 
 /// `GET /readyz`: 200 where events can be stored, else 503.
@@ -244,6 +236,7 @@ pub(super) async fn forget(State(admin): State<Arc<Admin>>, Query(asked): Query<
             "error": "`number` is no full telephone number",
             "help": "write it with its country code: /-/forget?number=%2B905321234567",
         });
+        admin.metrics.forgetting(Forgetting::WrongNumber);
         return (StatusCode::BAD_REQUEST, Json(body)).into_response();
     };
     let masked = number.masked();
@@ -251,6 +244,7 @@ pub(super) async fn forget(State(admin): State<Arc<Admin>>, Query(asked): Query<
     // After the outbox, whose deliveries could fill them again.
     let caches: serde_json::Map<_, _> =
         rules.forget(&e164).into_iter().map(|(source, answers)| (source.to_string(), answers.into())).collect();
+    admin.metrics.forgetting(if erased.is_ok() { Forgetting::Done } else { Forgetting::Failed });
     match erased {
         Ok(erased) => {
             let (deliveries, unreadable) = (erased.deliveries, erased.unreadable);

@@ -1,5 +1,6 @@
 //! What the web counts, what sources count, and what is in force. `docs/operations.md` lists all of it.
 
+mod admin;
 mod in_force;
 mod rules;
 mod sources;
@@ -16,6 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::rules::Live;
+pub(super) use admin::{Forgetting, Refusal};
 use in_force::InForce;
 use rules::Rules;
 use sources::Sources;
@@ -68,6 +70,7 @@ pub struct Metrics {
     /// Seconds since the oldest call among them began.
     pub(super) oldest_pending: Gauge<f64, AtomicU64>,
     in_force: Arc<InForce>,
+    admin: admin::Admin,
 }
 
 impl Metrics {
@@ -82,6 +85,7 @@ impl Metrics {
             pending: Gauge::default(),
             oldest_pending: Gauge::default(),
             in_force: Arc::new(InForce::new(Arc::clone(&live), now)),
+            admin: admin::Admin::register(registry),
         };
         metrics.begin();
         registry.register("callcard_webhooks", "Webhooks by how they were answered", metrics.webhooks.clone());
@@ -141,6 +145,16 @@ impl Metrics {
     /// Counts a webhook whose address has the old secret.
     pub(super) fn old_secret(&self, account: &str) {
         self.old_secrets.get_or_create(&OfAccount { account: account.to_owned() }).inc();
+    }
+
+    /// Counts a request to the admin address that was refused.
+    pub(super) fn admin_refused(&self, why: Refusal) {
+        self.admin.refused(why);
+    }
+
+    /// Counts a request to forget somebody.
+    pub(super) fn forgetting(&self, outcome: Forgetting) {
+        self.admin.forgetting(outcome);
     }
 
     /// Counts a reload: `swapped` or `rejected`.

@@ -116,4 +116,8 @@ async fn a_number_is_read_in_any_form_and_what_is_none_is_told_with_help() {
         assert!(answer["help"].as_str().unwrap().contains("/-/forget?number=%2B90"), "{answer}");
     }
     assert_eq!(server.get("/-/forget?number=05321234567").await.0, 405);
+    for (outcome, count) in [("done", 5.0), ("wrong_number", 4.0), ("failed", 0.0)] {
+        let name = format!("callcard_forget_requests_total{{outcome=\"{outcome}\"}}");
+        assert_eq!(server.metric(&name).await, count, "{name}");
+    }
 }

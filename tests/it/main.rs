@@ -21,6 +21,7 @@ mod phone;
 mod server;
 
 mod admin;
+mod admin_guard;
 mod allow_list;
 mod arrival;
 mod cards;
