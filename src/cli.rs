@@ -25,6 +25,7 @@ mod settings;
 mod shown;
 mod tables;
 mod test;
+mod token_expiry;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

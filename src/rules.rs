@@ -37,7 +37,7 @@ pub use allow::Allowed;
 pub use cases::{Case, Cases, Expected, ExpectedCard, Given, records_from_yaml};
 pub use compile::{
     CALL_FIELDS, DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, NUMBER_FIELDS, SIGNIFICANT, VARIANTS,
-    checked_api,
+    checked_api, checked_date,
 };
 pub use file::files;
 pub use format::{Unformatted, format};
@@ -110,6 +110,8 @@ pub struct Account {
     pub api: String,
     /// The API token.
     pub token: SecretString,
+    /// The day on which the phone system takes the token for valid no longer, where somebody wrote it down.
+    pub token_expires: Option<jiff::civil::Date>,
     /// What its webhooks must bring.
     pub access: Access,
     /// Cards that may be sent in a minute.

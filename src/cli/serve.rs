@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::reloading::{self, Again};
 use super::server::{Addresses, Server};
-use super::{Ended, out, settings};
+use super::{Ended, out, settings, token_expiry};
 use crate::rules::{LastGood, Live, Rejected, Secrets, address_range};
 
 #[derive(Debug, clap::Args)]
@@ -99,6 +99,8 @@ async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<Sec
     // Not before the data directory is known to be ours.
     let keeping = Arc::clone(&again);
     let _ = tokio::task::spawn_blocking(move || keeping.keep()).await;
+    // Ends with the program.
+    tokio::spawn(token_expiry::tell(Arc::clone(&again.live)));
     let rules = again.live.rules();
     tracing::info!(
         listen = %server.listen, admin = %server.admin_listen, rules = rules.rules.len(), rules.revision = rules.revision,

@@ -9,7 +9,7 @@ use crate::delivery::Outside;
 use crate::problem::Problem;
 use crate::rules::{
     Access, Account, Accounts, DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, Environment, SECRET_BITS_MIN,
-    Secrets, checked_api, is_weak,
+    Secrets, checked_api, checked_date, is_weak,
 };
 use crate::source::Network;
 
@@ -51,10 +51,15 @@ pub(super) fn account() -> Result<Option<Account>> {
             .context("HIPCALL_REQUESTS_PER_MINUTE is not a number above 0")?,
         None => DEFAULT_REQUESTS_PER_MINUTE,
     };
+    let token_expires = variable("HIPCALL_API_TOKEN_EXPIRES").filter(|day| !day.is_empty());
+    let token_expires = token_expires.map(|day| checked_date(&day)).transpose();
+    let token_expires =
+        token_expires.map_err(|message| anyhow::anyhow!("HIPCALL_API_TOKEN_EXPIRES: {message}, such as 2027-03-01"))?;
     Ok(Some(Account {
         name: DEFAULT_ACCOUNT.to_owned(),
         api,
         token: SecretString::from(token),
+        token_expires,
         access: Access {
             secrets: [Some(webhook_secret), secret("HIPCALL_WEBHOOK_SECRET_OLD")].into_iter().flatten().collect(),
             ..Access::default()

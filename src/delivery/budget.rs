@@ -50,6 +50,7 @@ mod tests {
             name: "a".into(),
             api: String::new(),
             token: String::new().into(),
+            token_expires: None,
             access: crate::rules::Access::default(),
             requests_per_minute: 2,
         };

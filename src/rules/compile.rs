@@ -12,7 +12,7 @@ mod settings;
 mod source;
 
 pub(super) use named::BeforeSources;
-pub use settings::{DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, checked_api};
+pub use settings::{DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, checked_api, checked_date};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

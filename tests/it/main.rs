@@ -51,4 +51,5 @@ mod start;
 mod stop;
 mod supervisor;
 mod tables;
+mod token_expiry;
 mod webhook;

@@ -72,7 +72,9 @@ async fn the_page_about_operations_lists_every_metric_with_type_and_labels_and_n
     super::canary::text("Jane Canary");
     let (phone, crm) =
         (Phone::start(), Crm::start(found(&serde_json::json!([{"phone": "+905321234567", "name": "Jane Canary"}]))));
-    let server = Server::with(&rules(&crm), &phone).await;
+    let mut place = Place::new(&rules(&crm), &phone);
+    place.set("HIPCALL_API_TOKEN_EXPIRES", "2199-01-01");
+    let server = Server::start(place).await;
     server.ring_and_settle(&inbound("one", "+905321234567")).await;
     server.line_of("one").await;
     let (_, text) = server.get("/metrics").await;

@@ -109,6 +109,7 @@ impl Phone {
             name: "hipcall".to_owned(),
             api: format!("http://{}/api/v3", self.address),
             token: self.token.clone().into(),
+            token_expires: None,
             access: Access::by_secret(self.secret.clone().into()),
             requests_per_minute: 60,
         }

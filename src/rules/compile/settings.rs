@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::civil::Date;
+
 use super::access::access;
 use super::{Compiler, SIGNIFICANT, VARIANTS, duration};
 use crate::card::{Locale, Names, Renderer};
@@ -141,12 +143,18 @@ impl Compiler<'_> {
             };
             let api = value("api", DEFAULT_API, DEFAULT_API);
             let token = value("token", "", "unset");
+            let expires = entry.node.child("token_expires").map(|_| value("token_expires", "", ""));
+            // What is not looked up is no date yet.
+            let expires = expires
+                .filter(|text| !text.is_empty())
+                .and_then(|text| checked_date(&text).map_err(|message| faults.push(not_a_date(message))).ok());
             let access = access(entry.node, self.environment.secrets, &mut faults);
             match checked_api(&api) {
                 Ok(api) => accounts.push(Account {
                     name: entry.name.to_owned(),
                     api,
                     token: token.into(),
+                    token_expires: expires,
                     access,
                     requests_per_minute: entry
                         .node
@@ -172,6 +180,18 @@ impl Compiler<'_> {
         }
         accounts
     }
+}
+
+fn not_a_date(message: String) -> Fault {
+    Fault::new(Code::WrongValue, "/token_expires", message).help("write the day, in quotes: \"2027-03-01\"")
+}
+
+/// A day, written as `2027-03-01`.
+///
+/// # Errors
+/// In words, where it is none.
+pub fn checked_date(text: &str) -> Result<Date, String> {
+    text.trim().parse().map_err(|_| format!("`{text}` is not a day"))
 }
 
 /// The base of a card API, without slash at the end.

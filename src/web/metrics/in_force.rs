@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -54,6 +55,12 @@ impl Collector for InForce {
         let lasts: Vec<_> = accounts.iter().map(|account| (account.name.as_str(), last(&account.name))).collect();
         let help = "When the last authentic webhook came; the start of the program where none has";
         metric("callcard_webhook_last_timestamp_seconds", help, "account", &lasts)?;
+        let expire = accounts.iter().filter_map(|account| {
+            let at = account.token_expires?.to_zoned(TimeZone::UTC).ok()?.timestamp();
+            Some((account.name.as_str(), seconds(at)))
+        });
+        let help = "When the API token of the account expires, as its settings say";
+        metric("callcard_account_token_expires_timestamp_seconds", help, "account", &expire.collect::<Vec<_>>())?;
         let limits: Vec<_> =
             accounts.iter().map(|account| (account.name.as_str(), f64::from(account.requests_per_minute))).collect();
         let help = "Requests to the card API that the account may make in a minute";
