@@ -11,6 +11,7 @@ mod explain;
 mod fmt;
 mod hint;
 mod init;
+mod keeping;
 mod man;
 mod out;
 mod place;

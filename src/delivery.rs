@@ -6,6 +6,7 @@
 mod attempt;
 mod budget;
 mod hush;
+mod insist;
 mod metrics;
 mod retry;
 
@@ -36,17 +37,17 @@ const CONCURRENT_MAX: usize = 64;
 /// How much longer than a decision, a question and an attempt a lease lasts. A lease that ran out would be worked on twice.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
-/// How long the loop rests after the outbox failed.
+/// How long the loop, and a delivery, rests after the outbox failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a delivery that could not be kept is decided anew: a turn that begins then still ends before its lease does.
+const INSIST_WITHIN: Duration = Duration::from_secs(20);
 
 /// At most one loud line a minute about a token that the API refuses, or a question that it does not answer.
 const LOUD_EVERY: Duration = Duration::from_secs(60);
 
-/// How long settled deliveries are kept for people who ask, and duplicates are recognised.
-const KEPT_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
-
-/// Between two clean-ups.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// Between two clean-ups: in a flood, what comes in meanwhile is how far a bound is passed.
+const FORGET_EVERY: Duration = Duration::from_secs(10);
 
 /// How long deliveries under way may take after a stop was asked for.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -66,6 +67,7 @@ struct Shared {
     budgets: Budgets,
     token_refused: Hush,
     not_told: Hush,
+    failing: Hush,
 }
 
 /// The clock and the chance, handed in so that a test can choose them.
@@ -80,9 +82,9 @@ pub struct Outside {
 impl Courier {
     /// A courier for one outbox.
     pub fn new(outbox: Outbox, phone: Phone, live: Arc<Live>, outside: Outside, metrics: Metrics) -> Courier {
-        let (token_refused, not_told) = (Hush::new(LOUD_EVERY), Hush::new(LOUD_EVERY));
+        let [token_refused, not_told, failing] = [(); 3].map(|()| Hush::new(LOUD_EVERY));
         let budgets = Budgets::default();
-        let shared = Shared { outbox, phone, live, outside, metrics, budgets, token_refused, not_told };
+        let shared = Shared { outbox, phone, live, outside, metrics, budgets, token_refused, not_told, failing };
         Courier { shared: Arc::new(shared) }
     }
 
@@ -95,7 +97,7 @@ impl Courier {
             let due = match self.claim(&mut tasks).await {
                 Ok(due) => due,
                 Err(error) => {
-                    tracing::error!(%error, "the outbox failed: {error}");
+                    self.shared.tell_failing(&error);
                     Some(Instant::now() + FAILURE_PAUSE)
                 }
             };
@@ -120,15 +122,15 @@ impl Courier {
         }
     }
 
-    /// Forgets deliveries that were settled long ago, in small steps.
+    /// Forgets what need not be kept any longer, in small steps.
     async fn forget(&self) {
-        let now = (self.shared.outside.now)();
-        let before = now.checked_sub(KEPT_FOR).unwrap_or(Timestamp::MIN);
+        let send_within = self.shared.live.rules().defaults.send_within;
+        let send_within = SignedDuration::try_from(send_within).unwrap_or(SignedDuration::MAX);
         loop {
-            match self.shared.outbox.forget(before).await {
+            match self.shared.outbox.forget((self.shared.outside.now)(), send_within).await {
                 Ok(0) => return,
                 Ok(_) => {}
-                Err(error) => return tracing::error!(%error, "old deliveries can't be forgotten: {error}"),
+                Err(error) => return self.shared.tell_failing(&error),
             }
         }
     }
@@ -174,15 +176,20 @@ struct Turn {
 
 impl Shared {
     async fn deliver(&self, claimed: Claimed) {
-        let turn = match self.turn(&claimed).await {
-            Ok(turn) => turn,
-            Err(error) => {
-                tracing::error!(call.id = claimed.call_id, %error, "call {}: the outbox failed: {error}", claimed.call_id);
-                return;
+        let begun = Instant::now();
+        let turn = loop {
+            match self.turn(&claimed).await {
+                Ok(turn) => break turn,
+                // Nothing was sent: what is sent is kept first.
+                Err(error) if begun.elapsed() < INSIST_WITHIN && self.waited(&error).await => {}
+                Err(_) => return,
             }
         };
-        if let Err(error) = self.settle(&claimed, turn).await {
-            tracing::error!(call.id = claimed.call_id, %error, "call {}: the outcome can't be stored: {error}", claimed.call_id);
+        // As long as it can't be written, nobody else can claim it either.
+        while let Err(error) = self.settle(&claimed, &turn).await {
+            if !self.waited(&error).await {
+                return;
+            }
         }
     }
 
@@ -253,29 +260,29 @@ impl Shared {
         Ok(Turn { next, decided, decision: Some(decision) })
     }
 
-    async fn settle(&self, claimed: &Claimed, turn: Turn) -> Result<(), OutboxError> {
+    async fn settle(&self, claimed: &Claimed, turn: &Turn) -> Result<(), OutboxError> {
         let now = (self.outside.now)();
         let Turn { next, decided, decision } = turn;
         let settlement = match next {
             Next::RetryAt(at, why) => {
                 tracing::debug!(call.id = claimed.call_id, why, "call {}: again at {at}: {why}", claimed.call_id);
-                match self.outbox.retry_at(claimed.id, at, why).await? {
+                match self.outbox.retry_at(claimed.id, *at, why.clone()).await? {
                     Standing::Open | Standing::Superseded => return Ok(()),
                     Standing::Over => Settlement::Over,
                 }
             }
             Next::AskAt(at, why) => {
                 tracing::debug!(call.id = claimed.call_id, why, "call {}: asked about at {at}: {why}", claimed.call_id);
-                return self.outbox.ask_at(claimed.id, at, why).await;
+                return self.outbox.ask_at(claimed.id, *at, why.clone()).await;
             }
-            Next::Settle(settlement) => settlement,
+            Next::Settle(settlement) => settlement.clone(),
         };
-        let rule = match &decision {
+        let rule = match decision {
             Some(decision) => decision.rule.as_deref(),
             None => claimed.rule.as_deref(),
         };
         // Where the call's hang-up settled it meanwhile, that has been told.
-        if self.outbox.settle(claimed.id, settlement.clone(), decided, now).await? {
+        if self.outbox.settle(claimed.id, settlement.clone(), decided.clone(), now).await? {
             self.tell(claimed, &settlement, rule, decision.as_ref(), now);
         }
         Ok(())

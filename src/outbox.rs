@@ -8,7 +8,10 @@
 //! before it is decided. The decision that is a card is kept before the card is sent, and there is one such row a call.
 
 mod again;
+mod failure;
 mod forget;
+mod health;
+mod keep;
 mod listing;
 mod masked;
 mod settlement;
@@ -19,13 +22,17 @@ mod work;
 mod writer;
 
 pub use again::Again;
+pub use failure::OutboxError;
 pub use forget::Erased;
+pub use health::{Size, Trouble};
+pub use keep::Keep;
 pub use listing::{Detail, Filter, LIST_ROWS_MAX, Row, Unreadable};
 pub use settlement::{Settlement, State, UnknownState};
-pub use work::{FORGET_ROWS_MAX, UNREADABLE_ROWS_MAX};
+pub use store::Durability;
+pub use work::UNREADABLE_ROWS_MAX;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -34,49 +41,12 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{Notify, futures::Notified, mpsc, oneshot};
 
+use health::{HangUp, Health, Owed, Place};
 use writer::{Command, Wake};
 
 /// How many commands may wait for the writer before callers wait too: two full transactions, so that the next one fills up
 /// while the last one is on its way to the disk, and a burst cannot take memory without bound.
 const COMMANDS_WAITING_MAX: usize = 2 * writer::COMMANDS_PER_COMMIT_MAX;
-
-/// What went wrong with the outbox; the variants are what a caller may want to tell apart.
-#[derive(Debug, thiserror::Error)]
-pub enum OutboxError {
-    /// Another process works on this directory.
-    #[error("the outbox in {} is in use by another process", path.display())]
-    InUse {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// The directory or the database in it cannot be used: missing rights, a damaged file, no room.
-    #[error("the outbox cannot be opened: {}", path.display())]
-    Open {
-        /// The directory or file.
-        path: PathBuf,
-        /// What the system or SQLite said.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A later version of this program wrote the database.
-    #[error("the outbox {} has schema version {found}, this program knows {known}: a newer version wrote it", path.display())]
-    NewerSchema {
-        /// The database file.
-        path: PathBuf,
-        /// The version in the file.
-        found: i64,
-        /// The latest version this program understands.
-        known: i64,
-    },
-    /// A read or a commit failed. Everything in that transaction is undone, and all its callers get the same error.
-    #[error("the outbox could not be read or written")]
-    Storage(#[source] Arc<rusqlite::Error>),
-    /// Another process reads the database, and so keeps what was erased in its write-ahead log.
-    #[error("another process reads the outbox: what was erased stays in its log until that has ended")]
-    LogInUse,
-    /// The outbox was closed.
-    #[error("the outbox is closed")]
-    Closed,
-}
 
 /// Identifies one delivery; never used twice, not even after the delivery was forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -189,7 +159,8 @@ pub enum Standing {
 
 /// A handle on the outbox; clones share it. When the last one is dropped the writer finishes what it took, and ends.
 ///
-/// Once open, everything but [`Self::erase`] fails in two ways only: [`OutboxError::Storage`] and [`OutboxError::Closed`].
+/// Once open, everything fails in two ways only, [`OutboxError::Storage`] and [`OutboxError::Closed`], but for [`Self::erase`]
+/// and for what is promised to be kept, which knows [`OutboxError::Moved`] as well.
 ///
 /// The writer is a thread outside the runtime: a test that pauses tokio's clock must expect the clock to run ahead, to the next
 /// timer, while it waits for an answer of the outbox.
@@ -198,6 +169,10 @@ pub struct Outbox {
     commands: mpsc::Sender<Command>,
     changed: Arc<Notify>,
     reader: Arc<Mutex<Option<Connection>>>,
+    keep: Keep,
+    place: Arc<Place>,
+    health: Arc<Health>,
+    owed: Arc<Owed>,
 }
 
 impl Outbox {
@@ -207,15 +182,26 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// [`OutboxError::InUse`], [`OutboxError::Open`] or [`OutboxError::NewerSchema`].
-    pub fn open(directory: &Path) -> Result<Self, OutboxError> {
-        let store = store::open(directory)?;
+    /// [`OutboxError::InUse`], [`OutboxError::Open`], [`OutboxError::Damaged`] or [`OutboxError::NewerSchema`].
+    pub fn open(directory: &Path, durability: Durability, keep: Keep) -> Result<Self, OutboxError> {
+        let cannot_open =
+            |source: std::io::Error| OutboxError::Open { path: directory.to_owned(), source: source.into() };
+        let store = store::open(directory, durability)?;
         let reader = store::open_reader(directory)?;
         let (commands, waiting) = mpsc::channel(COMMANDS_WAITING_MAX);
-        let changed = Arc::new(Notify::new());
-        writer::start(store, waiting, Arc::clone(&changed))
-            .map_err(|source| OutboxError::Open { path: directory.to_owned(), source: source.into() })?;
-        Ok(Self { commands, changed, reader: Arc::new(Mutex::new(Some(reader))) })
+        let outbox = Self {
+            commands,
+            reader: Arc::new(Mutex::new(Some(reader))),
+            keep,
+            place: Arc::new(Place::of(directory).map_err(cannot_open)?),
+            changed: Arc::default(),
+            health: Arc::default(),
+            owed: Arc::default(),
+        };
+        let (changed, health, owed) = (&outbox.changed, &outbox.health, &outbox.owed);
+        let shared = writer::Shared { changed: changed.clone(), health: health.clone(), owed: owed.clone() };
+        writer::start(store, waiting, shared).map_err(cannot_open)?;
+        Ok(outbox)
     }
 
     /// An outbox that can be listed and shown only, also while another process works on it; everything else is
@@ -223,16 +209,19 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// [`OutboxError::Open`] or [`OutboxError::NewerSchema`].
+    /// [`OutboxError::Open`], [`OutboxError::Damaged`] or [`OutboxError::NewerSchema`].
     pub fn open_to_read(directory: &Path) -> Result<Self, OutboxError> {
-        let reader = store::open_reader(directory)?;
+        let reader = Arc::new(Mutex::new(Some(store::open_reader(directory)?)));
         let (commands, _) = mpsc::channel(1);
-        Ok(Self { commands, changed: Arc::default(), reader: Arc::new(Mutex::new(Some(reader))) })
+        let (changed, keep, place) = (Arc::default(), Keep::default(), Arc::default());
+        Ok(Self { commands, changed, reader, keep, place, health: Arc::default(), owed: Arc::default() })
     }
 
-    /// Keeps an event; it survives a power cut once this returns. Then wakes whoever waits for [`Self::changed`].
+    /// Keeps an event; it survives what [`Durability`] says once this returns. Then wakes whoever waits for [`Self::changed`].
+    /// After [`OutboxError::Moved`] it is worked off all the same, and lost with this process.
     pub async fn accept(&self, event: Accept) -> Result<Acceptance, OutboxError> {
-        self.write(Wake::Waiters, move |connection| work::accept(connection, &event)).await
+        let acceptance = self.write(Wake::Waiters, move |connection| work::accept(connection, &event)).await?;
+        self.place.check().map(|()| acceptance)
     }
 
     /// Takes up to `at_most` deliveries that are due, or whose lease ran out: the newest calls first.
@@ -278,9 +267,15 @@ impl Outbox {
 
     /// The call ended: all of it that is unsettled, leased or not, becomes [`Settlement::Over`], and so does what is accepted
     /// of it from now on. What may have been sent is left to whoever sends it or asks about it. Returns how many deliveries that settled.
+    ///
+    /// Where this fails, or is no longer waited for, it is remembered and written with whatever can be written next.
     pub async fn hang_up(&self, account: &str, call_id: &str, now: Timestamp) -> Result<usize, OutboxError> {
         let (account, call_id) = (account.to_owned(), call_id.to_owned());
-        self.write(Wake::Nobody, move |connection| work::hang_up(connection, &account, &call_id, now)).await
+        let debt = self.owed.unless_paid(HangUp { account: account.clone(), call_id: call_id.clone(), at: now });
+        let over =
+            self.write(Wake::Nobody, move |connection| work::hang_up(connection, &account, &call_id, now)).await?;
+        debt.paid();
+        self.place.check().map(|()| over)
     }
 
     /// Whether the decision on another event of this delivery's call is a card, whatever became of it.
@@ -298,7 +293,8 @@ impl Outbox {
     ) -> Result<(), OutboxError> {
         let (account, reason, body) = (account.to_owned(), reason.to_owned(), body.to_owned());
         self.write(Wake::Nobody, move |connection| work::keep_unreadable(connection, &account, &reason, &body, now))
-            .await
+            .await?;
+        self.place.check()
     }
 
     /// When [`Self::claim`] will next find something, because it is due or its lease runs out. In the past if it would now.
@@ -314,13 +310,6 @@ impl Outbox {
     /// When the oldest call began whose delivery is not settled.
     pub async fn oldest_pending(&self) -> Result<Option<Timestamp>, OutboxError> {
         self.write(Wake::Nobody, work::oldest_pending).await
-    }
-
-    /// Deletes what was received before `before` and is settled, remembered hang-ups and unreadable bodies too: at most
-    /// [`FORGET_ROWS_MAX`] of each, so that no commit takes long. Call it again until it returns 0. A forgotten event is not
-    /// known as a duplicate any more, so `before` should lie days back.
-    pub async fn forget(&self, before: Timestamp) -> Result<usize, OutboxError> {
-        self.write(Wake::Nobody, move |connection| work::forget(connection, before)).await
     }
 
     /// Resolves after the next commit that may have brought work or made it due earlier, and when the outbox is closed.

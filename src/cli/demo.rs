@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::keeping::Keeping;
 use super::out::{Colour, coloured};
 use super::server::{Addresses, Server};
 use super::{Ended, out, problems, settings, shown, tables};
@@ -66,6 +67,7 @@ async fn demo(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
         admin_token: None,
         trusted_proxies: Vec::new(),
         data: &data,
+        keeping: &Keeping::default(),
     };
     let watched = Arc::clone(&live);
     let server = Server::start(addresses, Arc::clone(&live), |metrics| {

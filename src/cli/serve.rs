@@ -12,10 +12,14 @@ use sd_notify::NotifyState;
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::keeping::Keeping;
 use super::reloading::{self, Again};
 use super::server::{Addresses, Server};
 use super::{Ended, out, settings, token_expiry};
 use crate::rules::{LastGood, Live, Rejected, Secrets, address_range};
+
+/// SIGXFSZ, which has this number on Linux, the BSDs and macOS.
+const FILE_SIZE_EXCEEDED: i32 = 25;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -28,6 +32,8 @@ pub(super) struct Arguments {
     /// Where accepted events are kept until they are settled
     #[arg(long, env = "CALLCARD_DATA", default_value = "data", value_name = "DIR")]
     data: PathBuf,
+    #[command(flatten)]
+    keeping: Keeping,
     /// Refuse to start with broken rules, also where the last good ones are kept in the data directory
     #[arg(long, env = "CALLCARD_STRICT")]
     strict: bool,
@@ -81,12 +87,15 @@ async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<Sec
     // Not `ctrl_c()`, which listens only from when it is first waited for.
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT can't be handled")?;
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM can't be handled")?;
+    // Once it is listened for it does not end the process: a write beyond a file size limit fails, as on a full disk.
+    let _file_size = signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED)).context("SIGXFSZ can't be handled")?;
     let addresses = Addresses {
         listen: arguments.listen,
         admin_listen: arguments.admin_listen,
         admin_token,
         trusted_proxies: arguments.trusted_proxy.clone(),
         data: &arguments.data,
+        keeping: &arguments.keeping,
     };
     let (on_request, on_look) = (Arc::clone(&again), Arc::clone(&again));
     let mut counted = None;

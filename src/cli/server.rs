@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::hint::Hints;
+use super::keeping::Keeping;
 use super::{settings, tables};
 use crate::card::Card;
 use crate::delivery::{self, Courier};
@@ -36,6 +37,7 @@ pub(super) struct Addresses<'a> {
     pub(super) admin_token: Option<SecretString>,
     pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) data: &'a Path,
+    pub(super) keeping: &'a Keeping,
 }
 
 /// A running engine. It goes on until it is stopped.
@@ -59,7 +61,7 @@ impl Server {
         warm_up();
         let public = bind(addresses.listen).await?;
         let private = bind(addresses.admin_listen).await?;
-        let outbox = Outbox::open(addresses.data)?;
+        let outbox = Outbox::open(addresses.data, addresses.keeping.durability(), addresses.keeping.keep())?;
         let mut registry = Registry::default();
         let metrics = web::Metrics::register(&mut registry, Arc::clone(&live), Timestamp::now);
         let counted = delivery::Metrics::register(&mut registry, &live.rules().accounts);

@@ -6,12 +6,30 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::OutboxError;
 
 const LOCK_FILE: &str = "outbox.lock";
 const DATABASE_FILE: &str = "outbox.sqlite3";
+
+/// The files without which what was committed is lost: the database and its write-ahead log.
+pub(super) const FILES: [&str; 2] = [DATABASE_FILE, "outbox.sqlite3-wal"];
+
+/// What an operator does about a database that SQLite can't read.
+pub(super) const DAMAGED_HELP: &str = "stop the server, move outbox.sqlite3, outbox.sqlite3-wal and outbox.sqlite3-shm away \
+                                       and start it: an empty outbox is made, and what is lost is the history and the calls \
+                                       that ring just now; or put a backup in their place";
+
+/// What an accepted event survives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A power cut: a commit waits until the disk has it.
+    #[default]
+    Disk,
+    /// The end of the process, however sudden; a power cut or a crash of the system takes the last seconds along.
+    Process,
+}
 
 /// How long to wait for an operator's `sqlite3` shell that holds the database. Longer than a person's quick look, short enough
 /// to be an error rather than a standstill.
@@ -98,15 +116,15 @@ pub(super) enum Rewritten {
 }
 
 /// Opens, locks, upgrades, and gives leases back.
-pub(super) fn open(directory: &Path) -> Result<Store, OutboxError> {
+pub(super) fn open(directory: &Path, durability: Durability) -> Result<Store, OutboxError> {
     make_directory(directory).map_err(|error| cannot_open(directory, error))?;
     let lock = lock(directory)?;
     let path = directory.join(DATABASE_FILE);
     // SQLite would create the file readable by all; the log and the shared memory beside it take the rights of this one.
     private_file(&path).map_err(|error| cannot_open(&path, error))?;
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    upgrade(&mut connection, &path)?;
-    release_leases(&connection).map_err(|error| cannot_open(&path, error))?;
+    upgrade(&mut connection, &path, durability)?;
+    release_leases(&connection).map_err(|error| cannot_use(&path, error))?;
     Ok(Store { connection, _lock: lock })
 }
 
@@ -122,7 +140,7 @@ pub(super) fn open_reader(directory: &Path) -> Result<Connection, OutboxError> {
 fn versions(connection: &Connection, path: &Path) -> Result<(i64, i64), OutboxError> {
     let found = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(|error| cannot_open(path, error))?;
+        .map_err(|error| cannot_use(path, error))?;
     Ok((found, i64::try_from(STEPS.len()).unwrap_or(i64::MAX)))
 }
 
@@ -142,16 +160,17 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, OutboxError> {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         Ok(connection)
     };
-    connect().map_err(|error: rusqlite::Error| cannot_open(path, error))
+    connect().map_err(|error: rusqlite::Error| cannot_use(path, error))
 }
 
 /// Looks at the version first: a database that is not ours to understand is left as it is.
-fn upgrade(connection: &mut Connection, path: &Path) -> Result<(), OutboxError> {
+fn upgrade(connection: &mut Connection, path: &Path, durability: Durability) -> Result<(), OutboxError> {
     let (found, known) = versions(connection, path)?;
     if found > known {
         return Err(OutboxError::NewerSchema { path: path.to_owned(), found, known });
     }
-    make_durable(connection, path)?;
+    make_shrinkable(connection).map_err(|error| cannot_use(path, error))?;
+    make_durable(connection, path, durability)?;
     let mut upgrade = || {
         let transaction = connection.transaction()?;
         for (version, step) in (1_i64..).zip(STEPS).filter(|(version, _)| *version > found) {
@@ -160,27 +179,50 @@ fn upgrade(connection: &mut Connection, path: &Path) -> Result<(), OutboxError> 
         }
         transaction.commit()
     };
-    upgrade().map_err(|error: rusqlite::Error| cannot_open(path, error))
+    upgrade().map_err(|error: rusqlite::Error| cannot_use(path, error))
 }
 
-/// With a write-ahead log and `FULL`, a commit is on the disk when it returns
-/// (<https://sqlite.org/pragma.html#pragma_synchronous>).
-fn make_durable(connection: &Connection, path: &Path) -> Result<(), OutboxError> {
+/// Free space can be given back to the file system only where the file was made for that. One of an earlier version is written
+/// anew, once and unless it is large; where there is no room for that, it stays as it is and its free space is used again.
+fn make_shrinkable(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (mode, bytes) = (pragma("auto_vacuum")?, pragma("page_count")?.saturating_mul(pragma("page_size")?));
+    // Before anything is in the file this is all; later it is what the file becomes when it is written anew.
+    connection.pragma_update(None, "auto_vacuum", "incremental")?;
+    if mode == 0 && (1..=REWRITTEN_BYTES_MAX).contains(&bytes) {
+        let _ = connection.execute_batch("VACUUM");
+    }
+    Ok(())
+}
+
+/// With a write-ahead log and `FULL`, a commit is on the disk when it returns; with `NORMAL` it is with the system, which writes
+/// it down by and by and in order (<https://sqlite.org/pragma.html#pragma_synchronous>).
+fn make_durable(connection: &Connection, path: &Path, durability: Durability) -> Result<(), OutboxError> {
+    let synchronous = match durability {
+        Durability::Disk => "full",
+        Durability::Process => "normal",
+    };
     let mode: String = connection
         .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
-        .map_err(|error| cannot_open(path, error))?;
+        .map_err(|error| cannot_use(path, error))?;
     // A file system without shared memory leaves the mode as it was, and that is no error to SQLite.
     if mode != "wal" {
         let source = std::io::Error::other("its file system cannot carry SQLite's write-ahead log");
         return Err(cannot_open(path, source));
     }
     connection
-        .pragma_update(None, "synchronous", "full")
+        .pragma_update(None, "synchronous", synchronous)
         .and_then(|()| connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_MAX, |_| Ok(())))
         // What is erased must not stay in freed pages, and no row may get into a temporary file.
         .and_then(|()| connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(())))
         .and_then(|()| connection.pragma_update(None, "temp_store", "memory"))
-        .map_err(|error| cannot_open(path, error))
+        .map_err(|error| cannot_use(path, error))
+}
+
+/// Writes a page and changes nothing, to learn whether writing is possible.
+pub(super) fn touch(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    connection.pragma_update(None, "user_version", version)
 }
 
 /// Writes the whole database anew unless it is larger than `bytes_max`, moves the write-ahead log into it and cuts that to
@@ -209,6 +251,15 @@ fn release_leases(connection: &Connection) -> Result<usize, rusqlite::Error> {
          WHERE state = 'leased' AND claimable_at IS NOT NULL",
         [],
     )
+}
+
+fn cannot_use(path: &Path, source: rusqlite::Error) -> OutboxError {
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            OutboxError::Damaged { path: path.to_owned(), source }
+        }
+        _ => cannot_open(path, source),
+    }
 }
 
 fn cannot_open(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> OutboxError {

@@ -11,6 +11,8 @@ mod calls;
 mod crash;
 mod files;
 mod forget;
+mod health;
+mod keep;
 mod unknown;
 
 const LEASE: Duration = Duration::from_secs(30);
@@ -41,9 +43,13 @@ fn decided() -> Decided {
     }
 }
 
+fn open(directory: &Path) -> Result<Outbox, OutboxError> {
+    Outbox::open(directory, Durability::Disk, Keep::default())
+}
+
 fn new() -> (TempDir, Outbox) {
     let directory = TempDir::new().unwrap();
-    let outbox = Outbox::open(directory.path()).unwrap();
+    let outbox = open(directory.path()).unwrap();
     (directory, outbox)
 }
 
@@ -75,7 +81,7 @@ fn killed(directory: &TempDir) -> (TempDir, Outbox) {
         let path = file.unwrap().path();
         std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
     }
-    let outbox = Outbox::open(copy.path()).unwrap();
+    let outbox = open(copy.path()).unwrap();
     (copy, outbox)
 }
 
@@ -319,22 +325,6 @@ async fn a_listing_is_newest_first_and_filtered_and_tells_no_secret() {
     });
     assert_eq!(row, expected);
     assert_eq!(outbox.show("9".parse().unwrap()).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn what_is_settled_and_old_can_be_forgotten() {
-    let (_directory, outbox) = new();
-    let settled = accepted(&outbox, event("settled", 0)).await;
-    outbox.settle(settled, Settlement::Over, None, at(1)).await.unwrap();
-    let pending = accepted(&outbox, event("pending", 0)).await;
-    let recent = accepted(&outbox, event("recent", 50)).await;
-    outbox.settle(recent, Settlement::Over, None, at(51)).await.unwrap();
-    outbox.hang_up("hipcall", "gone", at(0)).await.unwrap();
-    outbox.keep_unreadable("hipcall", "not JSON", b"?", at(0)).await.unwrap();
-    assert_eq!(outbox.forget(at(50)).await.unwrap(), 3);
-    assert_eq!(outbox.forget(at(50)).await.unwrap(), 0);
-    let left: Vec<_> = outbox.list(everything()).await.unwrap().iter().map(|row| row.id).collect();
-    assert_eq!(left, [recent, pending]);
 }
 
 #[test]

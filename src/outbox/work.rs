@@ -16,10 +16,6 @@ type Sql<T> = Result<T, rusqlite::Error>;
 /// (the webhook limits one to 256 KiB).
 pub const UNREADABLE_ROWS_MAX: usize = 1000;
 
-/// How many rows of a kind one [`Outbox::forget`](super::Outbox::forget) looks at, so that accepting events does not wait long
-/// behind it.
-pub const FORGET_ROWS_MAX: usize = 1000;
-
 pub(super) fn accept(connection: &Connection, event: &Accept) -> Sql<Acceptance> {
     let is_over = connection
         .prepare("SELECT 1 FROM ended_call WHERE account = ?1 AND call_id = ?2")?
@@ -232,26 +228,6 @@ pub(super) fn oldest_pending(connection: &Connection) -> Sql<Option<Timestamp>> 
             |row| timestamp(row, "started_at"),
         )
         .optional()
-}
-
-/// Looks at the oldest rows only. None of them is unsettled for long, so they cannot hold the others back, and no index has to
-/// be kept for this.
-pub(super) fn forget(connection: &Connection, before: Timestamp) -> Sql<usize> {
-    let parameters = params![before.as_millisecond(), row_limit(FORGET_ROWS_MAX)];
-    let deliveries = connection.execute(
-        "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery ORDER BY id LIMIT ?2)
-         AND received_at < ?1 AND settled_at IS NOT NULL",
-        parameters,
-    )?;
-    let ended = connection.execute(
-        "DELETE FROM ended_call WHERE id IN (SELECT id FROM ended_call ORDER BY id LIMIT ?2) AND ended_at < ?1",
-        parameters,
-    )?;
-    let unreadable = connection.execute(
-        "DELETE FROM unreadable WHERE id IN (SELECT id FROM unreadable ORDER BY id LIMIT ?2) AND received_at < ?1",
-        parameters,
-    )?;
-    Ok(deliveries + ended + unreadable)
 }
 
 fn claimed(row: &rusqlite::Row<'_>) -> Sql<Claimed> {

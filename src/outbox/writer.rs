@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::health::{Health, Owed};
 use super::store::{self, Rewritten, Store};
 
 /// How many commands share a transaction at most, so that the first of them does not wait long for the last.
@@ -95,19 +96,22 @@ where
     }
 }
 
+/// What the thread and the handles have in common.
+pub(super) struct Shared {
+    pub(super) changed: Arc<Notify>,
+    pub(super) health: Arc<Health>,
+    pub(super) owed: Arc<Owed>,
+}
+
 /// Starts the thread. It ends when all handles are dropped or one of them says so, and then drops the store.
-pub(super) fn start(
-    store: Store,
-    commands: mpsc::Receiver<Command>,
-    changed: Arc<Notify>,
-) -> Result<(), std::io::Error> {
+pub(super) fn start(store: Store, commands: mpsc::Receiver<Command>, shared: Shared) -> Result<(), std::io::Error> {
     std::thread::Builder::new()
         .name("outbox-writer".to_owned())
-        .spawn(move || serve(store, commands, &changed))
+        .spawn(move || serve(store, commands, &shared))
         .map(drop)
 }
 
-fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, changed: &Notify) {
+fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, shared: &Shared) {
     let (mut closing, mut rewriting) = (Vec::new(), Vec::new());
     let mut taken = Vec::with_capacity(COMMANDS_PER_COMMIT_MAX);
     while commands.blocking_recv_many(&mut taken, COMMANDS_PER_COMMIT_MAX) > 0 {
@@ -123,10 +127,10 @@ fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, changed: &Noti
                 }
             }
         }
-        let committed = commit(&mut store.connection, &mut jobs).map_err(Arc::new);
+        let committed = commit(&mut store.connection, &mut jobs, shared).map_err(Arc::new);
         // Before the answers, so that who has its answer can rely on the wake-up having happened.
         if committed.is_ok() && jobs.iter().any(|job| job.wake() == Wake::Waiters) {
-            changed.notify_waiters();
+            shared.changed.notify_waiters();
         }
         for job in jobs {
             job.answer(committed.clone());
@@ -136,21 +140,36 @@ fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, changed: &Noti
         }
     }
     drop(store);
-    changed.notify_waiters();
+    shared.changed.notify_waiters();
     for closed in closing {
         let _ = closed.send(());
     }
 }
 
 /// All or nothing: a transaction that is dropped before its commit is undone.
-fn commit(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), rusqlite::Error> {
+fn commit(connection: &mut Connection, jobs: &mut [Box<dyn Job>], shared: &Shared) -> Result<(), rusqlite::Error> {
     if jobs.is_empty() {
         return Ok(());
     }
+    let before = connection.total_changes();
+    let result = try_to_commit(connection, jobs, &shared.owed);
+    match &result {
+        // A commit that changed nothing says nothing about the disk.
+        Ok(()) if connection.total_changes() != before => shared.health.recovered(),
+        Ok(()) => {}
+        Err(error) => shared.health.failed(error),
+    }
+    result
+}
+
+fn try_to_commit(connection: &mut Connection, jobs: &mut [Box<dyn Job>], owed: &Owed) -> Result<(), rusqlite::Error> {
     // Immediate, so that a foreign writer is met here and waited for, not half way through.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let paid = owed.pay(&transaction)?;
     for job in jobs {
         job.run(&transaction)?;
     }
-    transaction.commit()
+    transaction.commit()?;
+    owed.paid(paid);
+    Ok(())
 }

@@ -4,6 +4,7 @@
 //! there unless the question is for all of it.
 
 mod guard;
+mod outbox;
 
 pub(super) use guard::{Guard, authorize, harmless};
 
@@ -54,16 +55,17 @@ pub struct Admin {
     pub token: Option<SecretString>,
 }
 
-/// `GET /readyz`: 200 where events can be stored, else 503.
+/// `GET /readyz`: 200 where events can be stored, else 503 with the reason.
 pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let rules = admin.live.rules();
-    let pending = admin.outbox.pending().await;
-    let status = if pending.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let outbox = outbox::look(&admin.outbox).await;
+    let status = if outbox.trouble.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({
-        "ready": pending.is_ok(),
+        "ready": outbox.trouble.is_none(),
         "revision": rules.revision,
         "rules": state_of_rules(&admin.live),
-        "pending": pending.ok(),
+        "pending": outbox.pending,
+        "outbox": outbox.to_json(),
     });
     (status, Json(body)).into_response()
 }
@@ -88,13 +90,8 @@ fn state_of_rules(live: &Live) -> Value {
 
 /// `GET /metrics` in the text format of Prometheus.
 pub(super) async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    if let Ok(pending) = admin.outbox.pending().await {
-        admin.metrics.pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
-    }
-    if let Ok(oldest) = admin.outbox.oldest_pending().await {
-        let age = oldest.map_or(0.0, |began| (admin.now)().duration_since(began).as_secs_f64());
-        admin.metrics.oldest_pending.set(age.max(0.0));
-    }
+    let now = (admin.now)();
+    admin.metrics.outbox.set(&outbox::look(&admin.outbox).await.figures(now));
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, &admin.registry) {
         Ok(()) => {

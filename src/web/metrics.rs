@@ -2,23 +2,24 @@
 
 mod admin;
 mod in_force;
+mod outbox;
 mod rules;
 mod sources;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::rules::Live;
 pub(super) use admin::{Forgetting, Refusal};
 use in_force::InForce;
+pub(super) use outbox::OutboxFigures;
+use outbox::OutboxGauges;
 use rules::Rules;
 use sources::Sources;
 
@@ -65,10 +66,8 @@ pub struct Metrics {
     old_secrets: Family<OfAccount, Counter>,
     reloads: Family<Outcome, Counter>,
     table_changes: Family<Outcome, Counter>,
-    /// Deliveries that are not settled.
-    pub(super) pending: Gauge,
-    /// Seconds since the oldest call among them began.
-    pub(super) oldest_pending: Gauge<f64, AtomicU64>,
+    /// How the outbox is doing.
+    pub(super) outbox: OutboxGauges,
     in_force: Arc<InForce>,
     admin: admin::Admin,
 }
@@ -82,8 +81,7 @@ impl Metrics {
             old_secrets: Family::default(),
             reloads: Family::default(),
             table_changes: Family::default(),
-            pending: Gauge::default(),
-            oldest_pending: Gauge::default(),
+            outbox: OutboxGauges::register(registry),
             in_force: Arc::new(InForce::new(Arc::clone(&live), now)),
             admin: admin::Admin::register(registry),
         };
@@ -96,9 +94,6 @@ impl Metrics {
         registry.register("callcard_reloads", "Reloads of the rules by outcome", metrics.reloads.clone());
         let help = "Changed files of tables by outcome";
         registry.register("callcard_table_changes", help, metrics.table_changes.clone());
-        registry.register("callcard_pending_deliveries", "Deliveries that are not settled", metrics.pending.clone());
-        let help = "Seconds since the oldest call began whose delivery is not settled; 0 where there is none";
-        registry.register("callcard_oldest_pending_seconds", help, metrics.oldest_pending.clone());
         registry.register_collector(Box::new(Arc::clone(&metrics.in_force)));
         registry.register_collector(Box::new(Rules(Arc::clone(&live))));
         registry.register_collector(Box::new(Sources(live)));

@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout};
 
 use self::door::Door;
 use super::Metrics;
-use crate::delivery;
+use crate::delivery::{self, Hush};
 use crate::event::{CallId, Event, EventKind};
 use crate::outbox::{Accept, Acceptance, Outbox, OutboxError, Settlement};
 use crate::rules::{Live, RuleSet};
@@ -36,6 +36,9 @@ const BODY_WITHIN: Duration = Duration::from_secs(5);
 /// The answer must not wait longer for the disk than the sender waits for the answer.
 const STORE_WITHIN: Duration = Duration::from_secs(3);
 
+/// At most one line in this time about webhooks that could not be stored.
+const NOT_STORED_TOLD_EVERY: Duration = Duration::from_secs(10);
+
 /// The webhook endpoint of all accounts.
 pub struct Webhooks {
     live: Arc<Live>,
@@ -45,6 +48,7 @@ pub struct Webhooks {
     now: fn() -> Timestamp,
     trusted_proxies: Vec<IpNet>,
     door: Door,
+    not_stored: Hush,
 }
 
 impl Webhooks {
@@ -56,7 +60,8 @@ impl Webhooks {
         deliveries: delivery::Metrics,
         now: fn() -> Timestamp,
     ) -> Webhooks {
-        Webhooks { live, outbox, metrics, deliveries, now, trusted_proxies: Vec::new(), door: Door::default() }
+        let (trusted_proxies, door, not_stored) = (Vec::new(), Door::default(), Hush::new(NOT_STORED_TOLD_EVERY));
+        Webhooks { live, outbox, metrics, deliveries, now, trusted_proxies, door, not_stored }
     }
 
     /// The same behind proxies at these addresses; what they say about where a request came from is believed.
@@ -101,11 +106,11 @@ pub(super) async fn receive(
     let status = match timeout(STORE_WITHIN, webhooks.take(&rules, &account, &body)).await {
         Ok(Ok(status)) => status,
         Ok(Err(error)) => {
-            tracing::error!(account, %error, "a webhook can't be stored, its call gets no card: {error}");
+            webhooks.tell_not_stored(&account, &error);
             "not_stored"
         }
         Err(_) => {
-            tracing::error!(account, "a webhook was not stored within {} s", STORE_WITHIN.as_secs());
+            webhooks.tell_not_stored(&account, &format_args!("no answer within {} s", STORE_WITHIN.as_secs()));
             "not_stored"
         }
     };
@@ -174,6 +179,13 @@ impl Webhooks {
             }
             Acceptance::Duplicate => "duplicate",
         })
+    }
+
+    /// Loud, but not once a call while a disk is full.
+    fn tell_not_stored(&self, account: &str, why: &dyn std::fmt::Display) {
+        if let Some(silenced) = self.not_stored.say(account, Instant::now()) {
+            tracing::error!(account, silenced, "a webhook can't be stored, its call may get no card: {why}");
+        }
     }
 
     /// The line about a call whose hang-up settled so many of its deliveries.

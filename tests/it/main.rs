@@ -29,6 +29,7 @@ mod care;
 mod crash_points;
 mod deliveries;
 mod directory;
+mod disk;
 mod durability;
 mod forget;
 mod hostile;

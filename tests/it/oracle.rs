@@ -15,7 +15,7 @@ use super::canary;
 use super::crm::{Crm, found};
 use super::event::{hangup, inbound};
 use super::host::Reply;
-use super::phone::{Phone, error, too_many};
+use super::phone::{Faults, Phone, error, too_many};
 use super::server::{Place, Server};
 
 /// For a gate; a night finds more.
@@ -75,7 +75,7 @@ fn server_place(rules: &str, phone: &Phone) -> Place {
 }
 
 /// A third of all cards and questions goes wrong, each in its own way.
-fn goes_wrong(seed: u64) -> Box<dyn FnMut(&super::host::Request) -> Option<Reply> + Send> {
+fn goes_wrong(seed: u64) -> Faults {
     let mut random = Rng::with_seed(seed);
     Box::new(move |request| {
         let taken = || Box::new(Reply::json(201, &json!({"data": {}})));

@@ -28,7 +28,7 @@ impl Received {
 }
 
 /// What goes wrong with a request, if anything does.
-type Faults = Box<dyn FnMut(&Request) -> Option<Reply> + Send>;
+pub type Faults = Box<dyn FnMut(&Request) -> Option<Reply> + Send>;
 
 #[derive(Default)]
 struct State {

@@ -338,6 +338,13 @@ impl Server {
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
+    /// From now on no file of this very process may be longer; it can't write beyond, as on a full disk.
+    pub fn longest_file(&self, limit: &str) {
+        let pid = self.program.child.id().to_string();
+        let set = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={limit}:")]).status();
+        assert!(set.expect("prlimit, of util-linux").success());
+    }
+
     /// Waits for the end of the process.
     pub async fn ended(&mut self) -> ExitStatus {
         until("the server ends", async || self.program.child.try_wait().unwrap()).await

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use jiff::SignedDuration;
+
 use super::*;
 
 /// A frame of the write-ahead log: a page and what stands before it (<https://sqlite.org/fileformat2.html#the_write_ahead_log>).
@@ -92,7 +94,7 @@ async fn lived() -> Life {
     let (settlement, nothing) =
         (Settlement::NoCard { reason: "no rule".to_owned() }, Decided { card: None, ..decided() });
     life.outbox.settle(without, settlement, Some(nothing), at(4)).await.unwrap();
-    life.outbox.forget(at(-1)).await.unwrap();
+    life.outbox.forget(at(5), SignedDuration::from_secs(60)).await.unwrap();
     life
 }
 
@@ -128,7 +130,7 @@ async fn survived(database: &[u8], log: &[u8], known: &[(usize, Known)], length:
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("outbox.sqlite3"), database).unwrap();
     fs::write(directory.path().join("outbox.sqlite3-wal"), log).unwrap();
-    let outbox = Outbox::open(directory.path()).unwrap_or_else(|error| panic!("{length}: {error}"));
+    let outbox = open(directory.path()).unwrap_or_else(|error| panic!("{length}: {error}"));
     // What was sent when the log had just this length may or may not have been sent before the kill.
     let shown: BTreeSet<&str> = known
         .iter()

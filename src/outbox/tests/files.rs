@@ -28,11 +28,11 @@ async fn rows_survive_the_last_handle() {
     drop(outbox);
     // The writer gives the lock back when it has finished, so this waits for it.
     File::open(directory.path().join("outbox.lock")).unwrap().lock().unwrap();
-    let outbox = Outbox::open(directory.path()).unwrap();
+    let outbox = open(directory.path()).unwrap();
     assert_eq!(claim_one(&outbox, at(0)).await.id, id);
     outbox.settle(id, Settlement::NoCard { reason: "no rule".to_owned() }, None, at(1)).await.unwrap();
     outbox.close().await;
-    let outbox = Outbox::open(directory.path()).unwrap();
+    let outbox = open(directory.path()).unwrap();
     assert_eq!(state(&outbox, id).await, State::NoCard);
     assert_eq!(outbox.accept(event("a", 0)).await.unwrap(), Acceptance::Duplicate);
 }
@@ -40,7 +40,7 @@ async fn rows_survive_the_last_handle() {
 #[tokio::test]
 async fn a_second_process_is_refused() {
     let (directory, outbox) = new();
-    let error = Outbox::open(directory.path()).unwrap_err();
+    let error = open(directory.path()).unwrap_err();
     assert!(matches!(&error, OutboxError::InUse { path } if path == directory.path()), "{error}");
     assert!(error.to_string().contains("in use by another process"));
     accepted(&outbox, event("a", 0)).await;
@@ -52,7 +52,7 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     outbox.close().await;
     Connection::open(database(&directory)).unwrap().pragma_update(None, "user_version", 7).unwrap();
     let before = fs::read(database(&directory)).unwrap();
-    let error = Outbox::open(directory.path()).unwrap_err();
+    let error = open(directory.path()).unwrap_err();
     assert!(matches!(error, OutboxError::NewerSchema { found: 7, known: 2, .. }), "{error}");
     assert_eq!(fs::read(database(&directory)).unwrap(), before);
 }
@@ -61,11 +61,22 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
 fn a_damaged_database_is_a_clear_error() {
     let directory = TempDir::new().unwrap();
     fs::write(database(&directory), "this was never a database ".repeat(100)).unwrap();
-    let error = Outbox::open(directory.path()).unwrap_err();
-    assert!(matches!(error, OutboxError::Open { .. }));
-    assert!(error.to_string().contains("outbox.sqlite3"), "{error}");
-    let source = std::error::Error::source(&error).unwrap().to_string();
-    assert!(source.contains("not a database"), "{source}");
+    let error = open(directory.path()).unwrap_err();
+    assert!(matches!(error, OutboxError::Damaged { .. }));
+    for told in ["outbox.sqlite3", "not a database", "move outbox.sqlite3, outbox.sqlite3-wal"] {
+        assert!(error.to_string().contains(told), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_durability_is_what_sqlite_is_told() {
+    for (durability, synchronous) in [(Durability::Disk, 2), (Durability::Process, 1)] {
+        let directory = TempDir::new().unwrap();
+        let outbox = Outbox::open(directory.path(), durability, Keep::default()).unwrap();
+        let told = |connection: &Connection| connection.pragma_query_value(None, "synchronous", |row| row.get(0));
+        let told: i64 = outbox.write(Wake::Nobody, told).await.unwrap();
+        assert_eq!(told, synchronous);
+    }
 }
 
 #[cfg(unix)]
@@ -74,7 +85,7 @@ fn files_are_for_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let parent = TempDir::new().unwrap();
     let directory = parent.path().join("a/b");
-    let _outbox = Outbox::open(&directory).unwrap();
+    let _outbox = open(&directory).unwrap();
     let mut paths: Vec<_> = fs::read_dir(&directory).unwrap().map(|file| file.unwrap().path()).collect();
     assert!(paths.len() >= 4, "lock, database, log and shared memory: {paths:?}");
     paths.push(directory);
@@ -105,5 +116,5 @@ async fn a_closed_outbox_finishes_what_it_took_and_says_that_it_is_closed() {
     assert!(matches!(outbox.accept(event("b", 0)).await, Err(OutboxError::Closed)));
     assert!(matches!(outbox.list(everything()).await, Err(OutboxError::Closed)));
     outbox.close().await;
-    assert_eq!(Outbox::open(directory.path()).unwrap().pending().await.unwrap(), 1);
+    assert_eq!(open(directory.path()).unwrap().pending().await.unwrap(), 1);
 }

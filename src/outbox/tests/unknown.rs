@@ -55,6 +55,6 @@ async fn a_card_that_an_earlier_version_left_unsettled_may_have_been_sent() {
     let path = directory.path().join("outbox.sqlite3");
     let earlier = "ALTER TABLE delivery DROP COLUMN is_unknown; PRAGMA user_version = 1;";
     Connection::open(path).unwrap().execute_batch(earlier).unwrap();
-    let outbox = Outbox::open(directory.path()).unwrap();
+    let outbox = open(directory.path()).unwrap();
     assert_eq!(state(&outbox, id).await, State::Unknown);
 }
