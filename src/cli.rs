@@ -3,11 +3,13 @@
 //! One file a command. Results go to stdout, everything else to stderr.
 
 mod annotation;
+mod certificates;
 mod check;
 mod completions;
 mod deliveries;
 mod demo;
 mod explain;
+mod files;
 mod fmt;
 mod hint;
 mod init;

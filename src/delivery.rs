@@ -49,8 +49,8 @@ const LOUD_EVERY: Duration = Duration::from_secs(60);
 /// Between two clean-ups: in a flood, what comes in meanwhile is how far a bound is passed.
 const FORGET_EVERY: Duration = Duration::from_secs(10);
 
-/// How long deliveries under way may take after a stop was asked for.
-const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long deliveries under way may take after a stop was asked for: a decision and an attempt.
+pub const STOP_WITHIN: Duration = Duration::from_secs(7);
 
 /// Works off the outbox.
 #[derive(Clone)]

@@ -4,11 +4,15 @@
 //! sends anything: webhooks go to the outbox, and the courier takes them from there.
 
 mod admin;
+mod listener;
 mod metrics;
+mod tls;
 mod webhook;
 
 pub use admin::{Admin, Reload};
+pub use listener::{Limits, Listener};
 pub use metrics::Metrics;
+pub use tls::{Certificate, CertificateFiles, Certificates, Looked, Unusable, Validity, server_config};
 pub use webhook::Webhooks;
 
 use std::sync::Arc;

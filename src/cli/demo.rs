@@ -28,6 +28,9 @@ use samples::Sample;
 /// How long the demo waits for what becomes of a call.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(10);
 
+/// Connections of the made-up phone system.
+const CONNECTIONS_MAX: usize = 16;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Ring one call, print its card and exit
@@ -66,6 +69,8 @@ async fn demo(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
         admin_listen: loopback,
         admin_token: None,
         trusted_proxies: Vec::new(),
+        connections_max: CONNECTIONS_MAX,
+        certificate: None,
         data: &data,
         keeping: &Keeping::default(),
     };

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
+use clap::{ValueEnum, value_parser};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use sd_notify::NotifyState;
@@ -14,9 +15,22 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::keeping::Keeping;
 use super::reloading::{self, Again};
-use super::server::{Addresses, Server};
-use super::{Ended, out, settings, token_expiry};
+use super::server::{Addresses, STOPPED_WITHIN, Server};
+use super::{Ended, files, out, settings, token_expiry};
 use crate::rules::{LastGood, Live, Rejected, Secrets, address_range};
+use crate::web::CertificateFiles;
+
+/// Who sends SIGTERM kills after a while; Docker does so after 10 s unless it is told otherwise. With the seconds that stopping
+/// itself takes, and those in which threads that hang are waited for, it all ends within 15 s.
+const DRAIN_SECONDS_MAX: u64 = 5;
+
+/// How long threads that read files may take to end. One that hangs is left behind.
+const THREADS_END_WITHIN: Duration = Duration::from_millis(500);
+
+const _: () = assert!(
+    DRAIN_SECONDS_MAX * 1000 + STOPPED_WITHIN.as_millis() as u64 + THREADS_END_WITHIN.as_millis() as u64 <= 14_500,
+    "a stop takes less than 15 s"
+);
 
 /// SIGXFSZ, which has this number on Linux, the BSDs and macOS.
 const FILE_SIZE_EXCEEDED: i32 = 25;
@@ -40,6 +54,15 @@ pub(super) struct Arguments {
     /// A proxy, or a range of them, whose X-Forwarded-For and Forwarded are believed; may be given several times
     #[arg(long, env = "CALLCARD_TRUSTED_PROXY", value_delimiter = ',', value_parser = address_range, value_name = "CIDR")]
     trusted_proxy: Vec<IpNet>,
+    /// HTTPS at the public address: the server's certificate in PEM, and those above it; read again when it changes
+    #[arg(long, env = "CALLCARD_TLS_CERT", requires = "tls_key", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of this certificate, in PEM
+    #[arg(long, env = "CALLCARD_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// After SIGTERM, be not ready but go on for so long, until no proxy sends webhooks here any more; at most 5
+    #[arg(long, env = "CALLCARD_DRAIN", default_value_t = 0, value_parser = value_parser!(u64).range(..=DRAIN_SECONDS_MAX), value_name = "SECONDS")]
+    drain: u64,
     /// How the log is written
     #[arg(long, env = "CALLCARD_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
     log_format: LogFormat,
@@ -78,7 +101,9 @@ pub(super) fn run(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let again = Again { live, network, account, last_good };
-    runtime.block_on(serve(arguments, Arc::new(again), admin_token))?;
+    let served = runtime.block_on(serve(arguments, Arc::new(again), admin_token));
+    runtime.shutdown_timeout(THREADS_END_WITHIN);
+    served?;
     Ok(Ended::Fine)
 }
 
@@ -89,11 +114,17 @@ async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<Sec
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM can't be handled")?;
     // Once it is listened for it does not end the process: a write beyond a file size limit fails, as on a full disk.
     let _file_size = signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED)).context("SIGXFSZ can't be handled")?;
+    let pair = arguments.tls_cert.clone().zip(arguments.tls_key.clone());
+    let certificate = pair.map(|(chain, key)| CertificateFiles::open(chain, key)).transpose();
+    let certificate = certificate.map_err(|why| anyhow::anyhow!("HTTPS is not possible: {why}"))?;
+    let scheme = if certificate.is_some() { "https" } else { "http" };
     let addresses = Addresses {
         listen: arguments.listen,
         admin_listen: arguments.admin_listen,
         admin_token,
         trusted_proxies: arguments.trusted_proxy.clone(),
+        connections_max: files::connections_max(),
+        certificate,
         data: &arguments.data,
         keeping: &arguments.keeping,
     };
@@ -113,7 +144,7 @@ async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<Sec
     let rules = again.live.rules();
     tracing::info!(
         listen = %server.listen, admin = %server.admin_listen, rules = rules.rules.len(), rules.revision = rules.revision,
-        "serving {} rules (revision {}): webhooks at http://{}/webhooks/{}/…, admin at http://{}",
+        "serving {} rules (revision {}): webhooks at {scheme}://{}/webhooks/{}/…, admin at http://{}",
         rules.rules.len(), rules.revision, server.listen, rules.accounts.first().map_or("", |account| &account.name), server.admin_listen
     );
     tell_systemd(NotifyState::Ready);
@@ -123,13 +154,22 @@ async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<Sec
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => {
                 let (again, metrics) = (Arc::clone(&again), counted.clone());
-                // Compiling reads files; it must not hold up a webhook.
-                let _ = tokio::task::spawn_blocking(move || metrics.map(|metrics| again.reload(&metrics))).await;
+                // Compiling reads files; it must hold up neither a webhook nor the next signal.
+                drop(tokio::task::spawn_blocking(move || metrics.map(|metrics| again.reload(&metrics))));
             }
         }
     }
-    tracing::info!("stopping");
     tell_systemd(NotifyState::Stopping);
+    if arguments.drain > 0 {
+        server.not_ready();
+        tracing::info!("not ready any more, stopping in {} s", arguments.drain);
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(arguments.drain)) => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+    tracing::info!("stopping");
     server.stop().await;
     Ok(())
 }

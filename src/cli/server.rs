@@ -6,29 +6,40 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum::Router;
-use axum::serve::ListenerExt;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use secrecy::SecretString;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::hint::Hints;
 use super::keeping::Keeping;
-use super::{settings, tables};
+use super::{certificates, settings, tables};
 use crate::card::Card;
-use crate::delivery::{self, Courier};
+use crate::delivery::{self, Courier, STOP_WITHIN};
 use crate::event::{CustomerNumber, Region};
 use crate::outbox::{Detail, Filter, Outbox};
 use crate::phone::Phone;
 use crate::rules::Live;
-use crate::web::{self, Admin, Reload, Webhooks};
+use crate::web::{self, Admin, CertificateFiles, Limits, Listener, Reload, Webhooks};
 
-/// Requests under way may take this long after a stop was asked for.
-const REQUESTS_END_WITHIN: Duration = Duration::from_secs(5);
+/// Connections to the admin address: a few people, a probe and Prometheus.
+const ADMIN_CONNECTIONS_MAX: usize = 128;
+
+/// How long its parts have after a stop was asked for. The courier takes the longest; a file system that hangs would take
+/// for ever.
+const TASKS_END_WITHIN: Duration = STOP_WITHIN.saturating_add(Duration::from_secs(1));
+
+/// How long the disk has for the last write. What was accepted is on disk before.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a stopped server takes at most.
+pub(super) const STOPPED_WITHIN: Duration = TASKS_END_WITHIN.saturating_add(CLOSE_WITHIN);
+
+/// The share of the connections that one address may have. Behind one address may be an office, or a proxy that nobody named.
+const OF_ADDRESS_SHARE: usize = 4;
 
 /// Where the engine listens and what it keeps.
 pub(super) struct Addresses<'a> {
@@ -36,6 +47,10 @@ pub(super) struct Addresses<'a> {
     pub(super) admin_listen: SocketAddr,
     pub(super) admin_token: Option<SecretString>,
     pub(super) trusted_proxies: Vec<IpNet>,
+    /// To the public address.
+    pub(super) connections_max: usize,
+    /// HTTPS at the public address.
+    pub(super) certificate: Option<CertificateFiles>,
     pub(super) data: &'a Path,
     pub(super) keeping: &'a Keeping,
 }
@@ -47,6 +62,7 @@ pub(super) struct Server {
     /// Where the admin pages are served.
     pub(super) admin_listen: SocketAddr,
     outbox: Outbox,
+    stopping: watch::Sender<bool>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -59,36 +75,51 @@ impl Server {
         files: impl FnOnce(web::Metrics) -> (Reload, tables::Look),
     ) -> Result<Server> {
         warm_up();
-        let public = bind(addresses.listen).await?;
-        let private = bind(addresses.admin_listen).await?;
+        let tls = addresses.certificate.as_ref().map(|files| web::server_config(files.certificates())).transpose()?;
+        let limits = Limits {
+            connections_max: addresses.connections_max,
+            of_address_max: (addresses.connections_max / OF_ADDRESS_SHARE).max(1),
+            without_limit: addresses.trusted_proxies.clone(),
+        };
+        let admin_limits = Limits {
+            connections_max: ADMIN_CONNECTIONS_MAX,
+            of_address_max: ADMIN_CONNECTIONS_MAX,
+            without_limit: Vec::new(),
+        };
+        let public = bind("public", addresses.listen, limits, tls.map(Arc::new))?;
+        let private = bind("admin", addresses.admin_listen, admin_limits, None)?;
         let outbox = Outbox::open(addresses.data, addresses.keeping.durability(), addresses.keeping.keep())?;
         let mut registry = Registry::default();
         let metrics = web::Metrics::register(&mut registry, Arc::clone(&live), Timestamp::now);
         let counted = delivery::Metrics::register(&mut registry, &live.rules().accounts);
-        let (stop, stopped) = watch::channel(false);
+        let ((stopping, asked), (stop, stopped)) = (watch::channel(false), watch::channel(false));
         let courier =
             Courier::new(outbox.clone(), Phone::new()?, Arc::clone(&live), settings::outside(), counted.clone());
         let (reload, look) = files(metrics.clone());
         let watching = tables::watch(look, Hints::about(live.path()), stopped.clone());
         let webhooks = Webhooks::new(Arc::clone(&live), outbox.clone(), metrics.clone(), counted, Timestamp::now)
             .behind(addresses.trusted_proxies);
+        let certificate =
+            addresses.certificate.map(|files| certificates::watch(files, metrics.clone(), stopped.clone()));
         let admin = Admin {
             live,
             outbox: outbox.clone(),
             registry,
             reload,
-            metrics,
+            metrics: metrics.clone(),
             now: Timestamp::now,
+            stopping: asked,
             token: addresses.admin_token,
         };
-        let (listen, admin_listen) = (public.local_addr()?, private.local_addr()?);
-        let tasks = vec![
-            tokio::spawn(serve(public, web::public(Arc::new(webhooks)), stopped.clone())),
-            tokio::spawn(serve(private, web::admin(Arc::new(admin)), stopped.clone())),
+        let (listen, admin_listen) = (public.address()?, private.address()?);
+        let mut tasks = vec![
+            tokio::spawn(public.serve(web::public(Arc::new(webhooks)), metrics.clone(), stopped.clone())),
+            tokio::spawn(private.serve(web::admin(Arc::new(admin)), metrics, stopped.clone())),
             tokio::spawn(courier.run(stopped)),
             tokio::spawn(watching),
         ];
-        Ok(Server { listen, admin_listen, outbox, stop, tasks })
+        tasks.extend(certificate.map(tokio::spawn));
+        Ok(Server { listen, admin_listen, outbox, stopping, stop, tasks })
     }
 
     /// Waits until the delivery of a call is settled; `None` where the outbox can't be read.
@@ -105,15 +136,28 @@ impl Server {
         }
     }
 
+    /// From now on it is not ready, and goes on all the same.
+    pub(super) fn not_ready(&self) {
+        self.stopping.send_replace(true);
+    }
+
     /// Takes no further request, finishes what is under way, and closes the outbox. What is left stays durable.
     pub(super) async fn stop(self) {
+        self.not_ready();
         self.stop.send_replace(true);
-        for task in self.tasks {
-            if task.await.is_err() {
-                tracing::error!("a part of the server stopped unexpectedly");
+        let ended = async {
+            for task in self.tasks {
+                if task.await.is_err() {
+                    tracing::error!("a part of the server stopped unexpectedly");
+                }
             }
+        };
+        if timeout(TASKS_END_WITHIN, ended).await.is_err() {
+            tracing::warn!("a part of the server did not stop in time");
         }
-        self.outbox.close().await;
+        if timeout(CLOSE_WITHIN, self.outbox.close()).await.is_err() {
+            tracing::warn!("the outbox was not closed in time; the next start does so");
+        }
     }
 }
 
@@ -123,28 +167,12 @@ fn warm_up() {
     let _ = Card::check(Vec::new());
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
+fn bind(
+    name: &'static str,
+    address: SocketAddr,
+    limits: Limits,
+    tls: Option<Arc<rustls::ServerConfig>>,
+) -> Result<Listener> {
+    Listener::bind(name, address, limits, tls)
         .with_context(|| format!("can't listen on {address}: is something else using the port?"))
-}
-
-async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
-    let mut stopped = stop.clone();
-    // Small answers must not wait for the peer's acknowledgement (Nagle's algorithm).
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-        let _ = stopped.wait_for(|stop| *stop).await;
-    });
-    let late = async {
-        let _ = stop.wait_for(|stop| *stop).await;
-        tokio::time::sleep(REQUESTS_END_WITHIN).await;
-    };
-    tokio::select! {
-        _ = serving => {}
-        () = late => tracing::warn!("connections that did not end were closed"),
-    }
 }

@@ -19,6 +19,7 @@ use prometheus_client::registry::Registry;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::Metrics;
 use super::metrics::Forgetting;
@@ -51,17 +52,22 @@ pub struct Admin {
     pub reload: Reload,
     /// The clock.
     pub now: fn() -> Timestamp,
+    /// Becomes true when a stop was asked for.
+    pub stopping: watch::Receiver<bool>,
     /// Demanded as a bearer token where it is set.
     pub token: Option<SecretString>,
 }
 
-/// `GET /readyz`: 200 where events can be stored, else 503 with the reason.
+/// `GET /readyz`: 200 where events can be stored, else 503 with the reason; 503 too as soon as a stop was asked for.
 pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     let rules = admin.live.rules();
     let outbox = outbox::look(&admin.outbox).await;
-    let status = if outbox.trouble.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let stopping = *admin.stopping.borrow();
+    let is_ready = outbox.trouble.is_none() && !stopping;
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({
-        "ready": outbox.trouble.is_none(),
+        "ready": is_ready,
+        "stopping": stopping,
         "revision": rules.revision,
         "rules": state_of_rules(&admin.live),
         "pending": outbox.pending,

@@ -1,6 +1,7 @@
 //! What the web counts, what sources count, and what is in force. `docs/operations.md` lists all of it.
 
 mod admin;
+mod certificate;
 mod in_force;
 mod outbox;
 mod rules;
@@ -15,8 +16,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::listener::Connections;
 use crate::rules::Live;
 pub(super) use admin::{Forgetting, Refusal};
+use certificate::Certificate;
 use in_force::InForce;
 pub(super) use outbox::OutboxFigures;
 use outbox::OutboxGauges;
@@ -68,6 +71,10 @@ pub struct Metrics {
     table_changes: Family<Outcome, Counter>,
     /// How the outbox is doing.
     pub(super) outbox: OutboxGauges,
+    /// Of all listeners.
+    pub(super) connections: Connections,
+    /// What the public address is secured with.
+    pub certificate: Certificate,
     in_force: Arc<InForce>,
     admin: admin::Admin,
 }
@@ -82,6 +89,8 @@ impl Metrics {
             reloads: Family::default(),
             table_changes: Family::default(),
             outbox: OutboxGauges::register(registry),
+            connections: Connections::register(registry),
+            certificate: Certificate::register(registry),
             in_force: Arc::new(InForce::new(Arc::clone(&live), now)),
             admin: admin::Admin::register(registry),
         };

@@ -51,6 +51,7 @@ pub struct Place {
     directory: TempDir,
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
+    files_max: Option<u64>,
 }
 
 impl Place {
@@ -73,7 +74,8 @@ impl Place {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("rules")).unwrap();
         let arguments = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json"];
-        let place = Place { directory, environment: Vec::new(), arguments: arguments.map(str::to_owned).into() };
+        let arguments = arguments.map(str::to_owned).into();
+        let place = Place { directory, environment: Vec::new(), arguments, files_max: None };
         place.write("main.yaml", rules);
         place
     }
@@ -104,6 +106,11 @@ impl Place {
         }
     }
 
+    /// So many files may be open in the program.
+    pub fn files_max(&mut self, files: u64) {
+        self.files_max = Some(files);
+    }
+
     pub fn rules(&self) -> PathBuf {
         self.directory.path().join("rules")
     }
@@ -122,7 +129,12 @@ impl Place {
 
     /// The program, ready to start; only what it was told is in its environment.
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callcard"));
+        let program = env!("CARGO_BIN_EXE_callcard");
+        let mut command = Command::new(if self.files_max.is_some() { "/bin/sh" } else { program });
+        if let Some(files) = self.files_max {
+            // The shell becomes the program, so that signals reach it.
+            command.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\""), program]);
+        }
         command.arg("serve").args(&self.arguments).current_dir(self.directory.path());
         if !self.arguments.iter().any(|argument| argument == "--rules") {
             command.arg("--rules").arg(self.rules());

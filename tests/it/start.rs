@@ -13,7 +13,7 @@ rules:
 ";
 
 /// The server refuses with this exit code, and says all of these words.
-async fn refuses(place: &Place, code: i32, words: &[&str]) {
+pub async fn refuses(place: &Place, code: i32, words: &[&str]) {
     let (ended, said) = place.refused().await;
     assert_eq!(ended, Some(code), "{said}");
     for word in words {

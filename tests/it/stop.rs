@@ -1,4 +1,5 @@
-//! SIGTERM: the server ends by itself, soon, and with exit code 0, whatever its connections are doing.
+//! SIGTERM: the server ends by itself, soon, and with exit code 0, whatever its connections are doing. With `--drain` it goes
+//! on for a while first.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,7 +8,9 @@ use std::time::{Duration, Instant};
 use super::event::inbound;
 use super::host::Reply;
 use super::phone::Phone;
-use super::server::{SECRET, Server, until};
+use super::server::{Place, SECRET, Server, until};
+use super::start::refuses;
+use super::tls;
 
 const RULES: &str = "
 version: 1
@@ -87,4 +90,55 @@ async fn interrupt_from_the_keyboard_ends_it_too() {
     let mut server = Server::with(RULES, &phone).await;
     server.signal("INT");
     assert_eq!(server.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_draining_server_is_not_ready_and_takes_webhooks_until_it_stops() {
+    let phone = Phone::start();
+    let mut place = Place::new(RULES, &phone);
+    place.argument("--drain", "3");
+    let mut server = Server::start(place).await;
+    assert_eq!(server.get("/readyz").await.0, 200);
+    let asked = Instant::now();
+    server.signal("TERM");
+    until("it is not ready", async || (server.get("/readyz").await.0 == 503).then_some(())).await;
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    server.ring(&inbound("late", "+905321234567"), "accepted").await;
+    server.line_of("late").await;
+    assert_eq!(server.ended().await.code(), Some(0));
+    assert!((3..9).contains(&asked.elapsed().as_secs()), "{:?}", asked.elapsed());
+    assert_eq!(phone.cards_of("late").len(), 1);
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_draining() {
+    let phone = Phone::start();
+    let mut place = Place::new(RULES, &phone);
+    place.argument("--drain", "5");
+    let mut server = Server::start(place).await;
+    server.signal("TERM");
+    until("it drains", async || (server.get("/readyz").await.0 == 503).then_some(())).await;
+    stops(&mut server, Duration::from_secs(4)).await;
+}
+
+#[tokio::test]
+async fn a_drain_that_would_outlast_the_patience_of_who_stops_it_is_refused() {
+    let phone = Phone::start();
+    let mut place = Place::new(RULES, &phone);
+    place.argument("--drain", "6");
+    refuses(&place, 2, &["--drain", "5"]).await;
+}
+
+#[tokio::test]
+async fn half_open_handshakes_and_streams_do_not_hold_it_up() {
+    let phone = Phone::start();
+    let (authority, mut server) = tls::secured(&phone, 90).await;
+    // The begin of a handshake, and nothing.
+    let half = [connection(&server.public, &[0x16, 3, 1, 2, 0, 1, 0]), connection(&server.public, b"")];
+    let mut streams = authority.http2(&server);
+    streams.write_all(&tls::half_a_request(&format!("/webhooks/hipcall/{SECRET}"))).unwrap();
+    // The server's own settings are answered with: it has taken the connection.
+    assert!(streams.read(&mut [0; 9]).unwrap() > 0);
+    stops(&mut server, SECONDS).await;
+    drop((half, streams));
 }
