@@ -2,6 +2,7 @@
 //!
 //! One file a command. Results go to stdout, everything else to stderr.
 
+mod acme;
 mod annotation;
 mod certificates;
 mod check;

@@ -16,8 +16,10 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Response, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
+pub(crate) use answer::retry_after;
 pub use arrival::Arrival;
 use reason::Confidential;
+pub(crate) use reason::{plain, root_cause};
 
 /// How long to wait for a connection, TLS included. The API is one hop away; after this the phone has half stopped ringing.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

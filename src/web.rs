@@ -3,12 +3,14 @@
 //! The public address serves webhooks and nothing else; the admin address serves what operators need. Neither decides or
 //! sends anything: webhooks go to the outbox, and the courier takes them from there.
 
+mod acme;
 mod admin;
 mod listener;
 mod metrics;
 mod tls;
 mod webhook;
 
+pub use acme::{Acme, AcmeError, AcmeSettings, ExternalAccount, Proof};
 pub use admin::{Admin, Reload};
 pub use listener::{Limits, Listener};
 pub use metrics::Metrics;

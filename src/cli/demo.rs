@@ -71,6 +71,7 @@ async fn demo(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
         trusted_proxies: Vec::new(),
         connections_max: CONNECTIONS_MAX,
         certificate: None,
+        acme: None,
         data: &data,
         keeping: &Keeping::default(),
     };

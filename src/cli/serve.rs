@@ -13,6 +13,7 @@ use sd_notify::NotifyState;
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::acme::AcmeArguments;
 use super::keeping::Keeping;
 use super::reloading::{self, Again};
 use super::server::{Addresses, STOPPED_WITHIN, Server};
@@ -63,6 +64,8 @@ pub(super) struct Arguments {
     /// After SIGTERM, be not ready but go on for so long, until no proxy sends webhooks here any more; at most 5
     #[arg(long, env = "CALLCARD_DRAIN", default_value_t = 0, value_parser = value_parser!(u64).range(..=DRAIN_SECONDS_MAX), value_name = "SECONDS")]
     drain: u64,
+    #[command(flatten)]
+    acme: AcmeArguments,
     /// How the log is written
     #[arg(long, env = "CALLCARD_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
     log_format: LogFormat,
@@ -114,10 +117,11 @@ async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<Sec
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM can't be handled")?;
     // Once it is listened for it does not end the process: a write beyond a file size limit fails, as on a full disk.
     let _file_size = signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED)).context("SIGXFSZ can't be handled")?;
+    let acme = arguments.acme.wanted(arguments.tls_cert.is_some())?;
     let pair = arguments.tls_cert.clone().zip(arguments.tls_key.clone());
     let certificate = pair.map(|(chain, key)| CertificateFiles::open(chain, key)).transpose();
     let certificate = certificate.map_err(|why| anyhow::anyhow!("HTTPS is not possible: {why}"))?;
-    let scheme = if certificate.is_some() { "https" } else { "http" };
+    let scheme = if certificate.is_some() || acme.is_some() { "https" } else { "http" };
     let addresses = Addresses {
         listen: arguments.listen,
         admin_listen: arguments.admin_listen,
@@ -125,6 +129,7 @@ async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<Sec
         trusted_proxies: arguments.trusted_proxy.clone(),
         connections_max: files::connections_max(),
         certificate,
+        acme,
         data: &arguments.data,
         keeping: &arguments.keeping,
     };

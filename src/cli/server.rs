@@ -16,14 +16,14 @@ use tokio::time::timeout;
 
 use super::hint::Hints;
 use super::keeping::Keeping;
-use super::{certificates, settings, tables};
+use super::{acme, certificates, settings, tables};
 use crate::card::Card;
 use crate::delivery::{self, Courier, STOP_WITHIN};
 use crate::event::{CustomerNumber, Region};
 use crate::outbox::{Detail, Filter, Outbox};
 use crate::phone::Phone;
 use crate::rules::Live;
-use crate::web::{self, Admin, CertificateFiles, Limits, Listener, Reload, Webhooks};
+use crate::web::{self, Admin, CertificateFiles, Certificates, Limits, Listener, Reload, Webhooks};
 
 /// Connections to the admin address: a few people, a probe and Prometheus.
 const ADMIN_CONNECTIONS_MAX: usize = 128;
@@ -41,6 +41,8 @@ pub(super) const STOPPED_WITHIN: Duration = TASKS_END_WITHIN.saturating_add(CLOS
 /// The share of the connections that one address may have. Behind one address may be an office, or a proxy that nobody named.
 const OF_ADDRESS_SHARE: usize = 4;
 
+type Secured = (Option<rustls::ServerConfig>, Option<Arc<Certificates>>);
+
 /// Where the engine listens and what it keeps.
 pub(super) struct Addresses<'a> {
     pub(super) listen: SocketAddr,
@@ -51,6 +53,8 @@ pub(super) struct Addresses<'a> {
     pub(super) connections_max: usize,
     /// HTTPS at the public address.
     pub(super) certificate: Option<CertificateFiles>,
+    /// HTTPS with certificates by ACME.
+    pub(super) acme: Option<acme::Wanted>,
     pub(super) data: &'a Path,
     pub(super) keeping: &'a Keeping,
 }
@@ -75,7 +79,10 @@ impl Server {
         files: impl FnOnce(web::Metrics) -> (Reload, tables::Look),
     ) -> Result<Server> {
         warm_up();
-        let tls = addresses.certificate.as_ref().map(|files| web::server_config(files.certificates())).transpose()?;
+        let mut registry = Registry::default();
+        let metrics = web::Metrics::register(&mut registry, Arc::clone(&live), Timestamp::now);
+        let acme = addresses.acme.map(|wanted| wanted.open(addresses.data, &metrics)).transpose()?;
+        let (tls, certificates) = secured(acme.as_ref(), addresses.certificate.as_ref())?;
         let limits = Limits {
             connections_max: addresses.connections_max,
             of_address_max: (addresses.connections_max / OF_ADDRESS_SHARE).max(1),
@@ -89,8 +96,6 @@ impl Server {
         let public = bind("public", addresses.listen, limits, tls.map(Arc::new))?;
         let private = bind("admin", addresses.admin_listen, admin_limits, None)?;
         let outbox = Outbox::open(addresses.data, addresses.keeping.durability(), addresses.keeping.keep())?;
-        let mut registry = Registry::default();
-        let metrics = web::Metrics::register(&mut registry, Arc::clone(&live), Timestamp::now);
         let counted = delivery::Metrics::register(&mut registry, &live.rules().accounts);
         let ((stopping, asked), (stop, stopped)) = (watch::channel(false), watch::channel(false));
         let courier =
@@ -109,16 +114,18 @@ impl Server {
             metrics: metrics.clone(),
             now: Timestamp::now,
             stopping: asked,
+            certificates,
             token: addresses.admin_token,
         };
         let (listen, admin_listen) = (public.address()?, private.address()?);
         let mut tasks = vec![
             tokio::spawn(public.serve(web::public(Arc::new(webhooks)), metrics.clone(), stopped.clone())),
-            tokio::spawn(private.serve(web::admin(Arc::new(admin)), metrics, stopped.clone())),
-            tokio::spawn(courier.run(stopped)),
+            tokio::spawn(private.serve(web::admin(Arc::new(admin)), metrics.clone(), stopped.clone())),
+            tokio::spawn(courier.run(stopped.clone())),
             tokio::spawn(watching),
         ];
         tasks.extend(certificate.map(tokio::spawn));
+        tasks.extend(acme.map(|acme| acme.start(&metrics, &stopped)).into_iter().flatten());
         Ok(Server { listen, admin_listen, outbox, stopping, stop, tasks })
     }
 
@@ -161,13 +168,22 @@ impl Server {
     }
 }
 
+/// What the public address is secured with, and the certificate in force there.
+fn secured(acme: Option<&acme::Opened>, files: Option<&CertificateFiles>) -> Result<Secured> {
+    Ok(match (acme, files.map(CertificateFiles::certificates)) {
+        (Some(acme), _) => (Some(acme.server_config()?), Some(acme.certificates())),
+        (None, Some(certificates)) => (Some(web::server_config(Arc::clone(&certificates) as _)?), Some(certificates)),
+        (None, None) => (None, None),
+    })
+}
+
 /// The first call must not pay for what is loaded once: the number plans and the card schema.
 fn warm_up() {
     let _ = CustomerNumber::parse(Some("+905321234567"), Region::default());
     let _ = Card::check(Vec::new());
 }
 
-fn bind(
+pub(super) fn bind(
     name: &'static str,
     address: SocketAddr,
     limits: Limits,

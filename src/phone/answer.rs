@@ -17,11 +17,19 @@ const RATE_LIMIT_RESET: &str = "x-ratelimit-reset";
 /// The wait that the answer asks for: `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3); on 429 without
 /// that, until the rate limit is reset.
 pub(super) fn wait_asked_for(status: u16, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    text(RETRY_AFTER.as_str())
-        .and_then(|value| seconds(value).or_else(|| until_date(value, now)))
-        .or_else(|| if status == 429 { until_reset(text(RATE_LIMIT_RESET)?, now) } else { None })
+    retry_after(headers, now)
+        .or_else(|| if status == 429 { until_reset(text(headers, RATE_LIMIT_RESET)?, now) } else { None })
         .map(|wait| wait.min(WAIT_MAX))
+}
+
+/// What `Retry-After` says, however long that is.
+pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let value = text(headers, RETRY_AFTER.as_str())?;
+    seconds(value).or_else(|| until_date(value, now))
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
 }
 
 /// Digits and nothing else: `u64` would take a sign as well.

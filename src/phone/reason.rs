@@ -66,7 +66,7 @@ pub(super) fn api_words(body: &[u8]) -> Option<String> {
 }
 
 /// The innermost error: the outer ones repeat the URL, and say less.
-pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
+pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;
@@ -100,6 +100,11 @@ fn card_texts(value: &Value, texts: &mut BTreeSet<String>) {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// Words of somebody else on one line, without control characters, and not longer than a reason may be.
+pub(crate) fn plain(words: &str) -> String {
+    shortened(one_line(words))
 }
 
 /// Blanks for control characters and line breaks, so that no log line and no terminal takes another shape; applied to what is

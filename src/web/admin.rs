@@ -21,8 +21,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::Metrics;
 use super::metrics::Forgetting;
+use super::{Certificates, Metrics};
 use crate::event::CustomerNumber;
 use crate::outbox::{Again, DeliveryId, Filter, Outbox, OutboxError, State as DeliveryState};
 use crate::problem::Problem;
@@ -54,6 +54,8 @@ pub struct Admin {
     pub now: fn() -> Timestamp,
     /// Becomes true when a stop was asked for.
     pub stopping: watch::Receiver<bool>,
+    /// What the public address is secured with, where it is.
+    pub certificates: Option<Arc<Certificates>>,
     /// Demanded as a bearer token where it is set.
     pub token: Option<SecretString>,
 }
@@ -72,8 +74,21 @@ pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         "rules": state_of_rules(&admin.live),
         "pending": outbox.pending,
         "outbox": outbox.to_json(),
+        "https": admin.certificates.as_ref().map(|certificates| state_of_certificate(certificates, (admin.now)())),
     });
     (status, Json(body)).into_response()
+}
+
+/// The certificate of the public address. Without one it is no less ready: the authority that issues the first one has to
+/// reach it, and an orchestrator sends nobody to a server that is not ready.
+fn state_of_certificate(certificates: &Certificates, now: Timestamp) -> Value {
+    let expires_at = certificates.expires_at();
+    let state = match expires_at {
+        None => "missing",
+        Some(expires_at) if expires_at < now => "expired",
+        Some(_) => "in_force",
+    };
+    json!({ "certificate": state, "expires_at": expires_at })
 }
 
 /// Which rules are served, since when, and what became of the last attempt to replace them.

@@ -16,6 +16,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::acme::AcmeMetrics;
 use super::listener::Connections;
 use crate::rules::Live;
 pub(super) use admin::{Forgetting, Refusal};
@@ -75,6 +76,8 @@ pub struct Metrics {
     pub(super) connections: Connections,
     /// What the public address is secured with.
     pub certificate: Certificate,
+    /// How its certificates by ACME are had.
+    pub(super) acme: AcmeMetrics,
     in_force: Arc<InForce>,
     admin: admin::Admin,
 }
@@ -91,6 +94,7 @@ impl Metrics {
             outbox: OutboxGauges::register(registry),
             connections: Connections::register(registry),
             certificate: Certificate::register(registry),
+            acme: AcmeMetrics::register(registry),
             in_force: Arc::new(InForce::new(Arc::clone(&live), now)),
             admin: admin::Admin::register(registry),
         };

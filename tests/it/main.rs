@@ -17,9 +17,11 @@ mod canary;
 mod crm;
 mod event;
 mod host;
+mod pebble;
 mod phone;
 mod server;
 
+mod acme;
 mod admin;
 mod admin_guard;
 mod allow_list;
