@@ -21,12 +21,7 @@ impl Shared {
     /// One key for whatever fails: it is one disk.
     pub(super) fn tell_failing(&self, error: &OutboxError) {
         if let Some(silenced) = self.failing.say("", Instant::now()) {
-            let cause = std::error::Error::source(error).map(ToString::to_string);
-            tracing::error!(
-                cause,
-                silenced,
-                "the outbox failed: {error}; what could not be written is tried again every second"
-            );
+            tracing::error!(silenced, "{error}; what could not be written is tried again every second");
         }
     }
 }

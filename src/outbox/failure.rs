@@ -43,8 +43,8 @@ pub enum OutboxError {
         known: i64,
     },
     /// A read or a commit failed. Everything in that transaction is undone, and all its callers get the same error.
-    #[error("the outbox could not be read or written")]
-    Storage(#[source] Arc<rusqlite::Error>),
+    #[error("the outbox could not be read or written: {0}")]
+    Storage(Arc<rusqlite::Error>),
     /// The files are not where they were when they were opened, so what is written goes with this process.
     #[error("the files of the outbox in {} were deleted, moved or replaced while it was open", path.display())]
     Moved {

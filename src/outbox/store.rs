@@ -219,6 +219,14 @@ fn make_durable(connection: &Connection, path: &Path, durability: Durability) ->
         .map_err(|error| cannot_use(path, error))
 }
 
+/// On a full disk the room of the write-ahead log can be used again once its pages are in the database, which may have freed
+/// pages for them. Waits for nobody; and that it may fail as well is no news.
+pub(super) fn make_room(connection: &Connection, error: &rusqlite::Error) {
+    if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+        let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    }
+}
+
 /// Writes a page and changes nothing, to learn whether writing is possible.
 pub(super) fn touch(connection: &Connection) -> Result<(), rusqlite::Error> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;

@@ -157,7 +157,10 @@ fn commit(connection: &mut Connection, jobs: &mut [Box<dyn Job>], shared: &Share
         // A commit that changed nothing says nothing about the disk.
         Ok(()) if connection.total_changes() != before => shared.health.recovered(),
         Ok(()) => {}
-        Err(error) => shared.health.failed(error),
+        Err(error) => {
+            shared.health.failed(error);
+            store::make_room(connection, error);
+        }
     }
     result
 }

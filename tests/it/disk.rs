@@ -70,10 +70,13 @@ async fn what_was_under_way_when_the_disk_became_full_is_settled_when_it_has_roo
     server.ring(&inbound("taken", NUMBER), "accepted").await;
     until("the card is under way", async || (phone.received().len() == 1).then_some(())).await;
     full(&server);
-    until("its outcome can't be stored", async || (times(&server, "the outbox failed") > 0).then_some(())).await;
+    until("its outcome can't be stored", async || {
+        (times(&server, "the outbox could not be read or written: ") > 0).then_some(())
+    })
+    .await;
     // Two rests, after which it would have been tried and told again.
     tokio::time::sleep(Duration::from_millis(2500)).await;
-    assert_eq!(times(&server, "the outbox failed"), 1, "it is told once a minute");
+    assert_eq!(times(&server, "the outbox could not be read or written: "), 1, "it is told once a minute");
     has_room(&server);
     assert_eq!(server.settled("taken").await["state"], "sent");
     assert_eq!((phone.received().len(), phone.asked_about("taken").len()), (1, 0));

@@ -118,3 +118,22 @@ async fn a_damaged_page_is_told_for_good() {
     outbox.hang_up("hipcall", "a", at(1)).await.unwrap();
     assert_eq!(outbox.trouble().await, Some(trouble), "other pages can be written, which mends nothing");
 }
+
+#[tokio::test]
+async fn on_a_full_disk_the_room_of_the_log_is_used_again() {
+    let (directory, outbox) = new();
+    let bytes = |name: &str| fs::metadata(directory.path().join(name)).unwrap().len();
+    for call_id in ["a", "b"] {
+        accepted(&outbox, large(call_id)).await;
+    }
+    let (database, log) = (bytes("outbox.sqlite3"), bytes("outbox.sqlite3-wal"));
+    assert!(database <= 4096 && log > 400_000, "all of it is in the log: {database}, {log}");
+    room(&outbox, Some(1)).await;
+    outbox.accept(large("refused")).await.unwrap_err();
+    assert!(bytes("outbox.sqlite3") > 400_000, "its pages are where they belong");
+    room(&outbox, None).await;
+    accepted(&outbox, large("c")).await;
+    assert_eq!(bytes("outbox.sqlite3-wal"), log, "it begins at its start again");
+    let (_copy, again) = killed(&directory);
+    assert_eq!(again.pending().await.unwrap(), 3);
+}
