@@ -8,6 +8,7 @@ mod peer;
 mod signature;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Json;
@@ -36,6 +37,10 @@ const BODY_WITHIN: Duration = Duration::from_secs(5);
 /// The answer must not wait longer for the disk than the sender waits for the answer.
 const STORE_WITHIN: Duration = Duration::from_secs(3);
 
+/// The same once the disk was too slow for one: it hangs, and the sender switches a webhook off after a few slow answers. More
+/// than a working disk ever takes, so that it ends by itself.
+const STORE_WITHIN_WHILE_SLOW: Duration = Duration::from_secs(1);
+
 /// At most one line in this time about webhooks that could not be stored.
 const NOT_STORED_TOLD_EVERY: Duration = Duration::from_secs(10);
 
@@ -49,6 +54,8 @@ pub struct Webhooks {
     trusted_proxies: Vec<IpNet>,
     door: Door,
     not_stored: Hush,
+    /// Whether the last event that was to be stored took too long.
+    is_slow: AtomicBool,
 }
 
 impl Webhooks {
@@ -61,7 +68,8 @@ impl Webhooks {
         now: fn() -> Timestamp,
     ) -> Webhooks {
         let (trusted_proxies, door, not_stored) = (Vec::new(), Door::default(), Hush::new(NOT_STORED_TOLD_EVERY));
-        Webhooks { live, outbox, metrics, deliveries, now, trusted_proxies, door, not_stored }
+        let is_slow = AtomicBool::new(false);
+        Webhooks { live, outbox, metrics, deliveries, now, trusted_proxies, door, not_stored, is_slow }
     }
 
     /// The same behind proxies at these addresses; what they say about where a request came from is believed.
@@ -103,14 +111,17 @@ pub(super) async fn receive(
         return StatusCode::NOT_FOUND.into_response();
     }
     let begun = Instant::now();
-    let status = match timeout(STORE_WITHIN, webhooks.take(&rules, &account, &body)).await {
+    let within = if webhooks.is_slow.load(Ordering::Relaxed) { STORE_WITHIN_WHILE_SLOW } else { STORE_WITHIN };
+    let taken = timeout(within, webhooks.take(&rules, &account, &body)).await;
+    webhooks.is_slow.store(taken.is_err(), Ordering::Relaxed);
+    let status = match taken {
         Ok(Ok(status)) => status,
         Ok(Err(error)) => {
             webhooks.tell_not_stored(&account, &error);
             "not_stored"
         }
         Err(_) => {
-            webhooks.tell_not_stored(&account, &format_args!("no answer within {} s", STORE_WITHIN.as_secs()));
+            webhooks.tell_not_stored(&account, &format_args!("no answer within {} ms", within.as_millis()));
             "not_stored"
         }
     };

@@ -1,6 +1,6 @@
 //! The disk is full, and has room again; the data directory is gone. Whatever happens, the phone system gets its 200.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -121,6 +121,32 @@ async fn when_the_data_directory_is_deleted_calls_still_get_their_cards_and_noth
     let server = server.killed_and_started_again().await;
     ready_again(&server).await;
     assert_eq!(server.ring_and_settle(&inbound("restarted", NUMBER)).await["state"], "sent");
+}
+
+#[tokio::test]
+async fn while_the_disk_hangs_one_webhook_waits_long_for_it_and_no_other_and_no_probe_does() {
+    let phone = Phone::start();
+    let server = Server::with(EVERYBODY, &phone).await;
+    server.ring_and_settle(&inbound("before", NUMBER)).await;
+    // A writer that waits for another process waits as it would for a disk.
+    let other = rusqlite::Connection::open(server.place.data().join("outbox.sqlite3")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    server.ring(&inbound("first", NUMBER), "not_stored").await;
+    let begun = Instant::now();
+    server.ring(&inbound("second", NUMBER), "not_stored").await;
+    assert!(begun.elapsed() < Duration::from_millis(2500), "it waited {:?}", begun.elapsed());
+    let begun = Instant::now();
+    assert_eq!(ready(&server).await.0, 503);
+    assert_eq!(server.metric("callcard_outbox_writable").await, 0.0);
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    drop(other);
+    ready_again(&server).await;
+    until("an event is accepted again", async || {
+        let event = inbound(&format!("after-{}", begun.elapsed().as_millis()), NUMBER);
+        (server.webhook(&event).await.1 == json!({"status": "accepted"})).then_some(())
+    })
+    .await;
+    assert_eq!(server.ring_and_settle(&inbound("after", NUMBER)).await["state"], "sent");
 }
 
 #[tokio::test]
