@@ -30,6 +30,7 @@ mod shown;
 mod tables;
 mod test;
 mod token_expiry;
+mod traces;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

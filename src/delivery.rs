@@ -9,9 +9,11 @@ mod hush;
 mod insist;
 mod metrics;
 mod retry;
+mod spans;
 
 pub use hush::Hush;
 pub use metrics::Metrics;
+pub use spans::{Span, Spans};
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -64,6 +66,7 @@ struct Shared {
     live: Arc<Live>,
     outside: Outside,
     metrics: Metrics,
+    spans: Spans,
     budgets: Budgets,
     token_refused: Hush,
     not_told: Hush,
@@ -81,10 +84,17 @@ pub struct Outside {
 
 impl Courier {
     /// A courier for one outbox.
-    pub fn new(outbox: Outbox, phone: Phone, live: Arc<Live>, outside: Outside, metrics: Metrics) -> Courier {
+    pub fn new(
+        outbox: Outbox,
+        phone: Phone,
+        live: Arc<Live>,
+        outside: Outside,
+        metrics: Metrics,
+        spans: Spans,
+    ) -> Courier {
         let [token_refused, not_told, failing] = [(); 3].map(|()| Hush::new(LOUD_EVERY));
         let budgets = Budgets::default();
-        let shared = Shared { outbox, phone, live, outside, metrics, budgets, token_refused, not_told, failing };
+        let shared = Shared { outbox, phone, live, outside, metrics, spans, budgets, token_refused, not_told, failing };
         Courier { shared: Arc::new(shared) }
     }
 
@@ -224,7 +234,7 @@ impl Shared {
             return Ok(Turn { next, decided: None, decision: None });
         }
         let begun = Instant::now();
-        let decision = match or_panic(decide(&rules, claimed, now)).await {
+        let decision = match or_panic(self.traced(claimed, decide(&rules, claimed, now))).await {
             Ok(Some(decision)) => decision,
             Ok(None) => {
                 let reason = "the stored event can't be read".to_owned();
@@ -281,6 +291,7 @@ impl Shared {
             Some(decision) => decision.rule.as_deref(),
             None => claimed.rule.as_deref(),
         };
+        let _span = self.spans.settle(claimed, &settlement);
         // Where the call's hang-up settled it meanwhile, that has been told.
         if self.outbox.settle(claimed.id, settlement.clone(), decided.clone(), now).await? {
             self.tell(claimed, &settlement, rule, decision.as_ref(), now);
@@ -308,6 +319,7 @@ impl Shared {
             call.id = claimed.call_id,
             call.event = claimed.event,
             account = claimed.account,
+            trace_id = claimed.traceparent.as_deref().and_then(|span| span.get(3..35)),
             rule.name = rule,
             rules.revision = revision,
             sources,

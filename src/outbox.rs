@@ -85,6 +85,9 @@ pub struct Accept {
     /// From when on a card is worth nothing. Whoever claims the delivery looks at it; one that waits for an earlier event of
     /// its call is due then at the latest.
     pub expires_at: Timestamp,
+    /// The span of its webhook as a `traceparent` (W3C Trace Context), where traces are wanted; what is done about the delivery,
+    /// perhaps after a restart, belongs to the same trace.
+    pub traceparent: Option<String>,
 }
 
 /// What became of an event at the door.
@@ -131,6 +134,8 @@ pub struct Claimed {
     pub revision: Option<String>,
     /// How an earlier attempt came to its decision, as JSON text.
     pub trace: Option<String>,
+    /// The span of its webhook as a `traceparent`.
+    pub traceparent: Option<String>,
 }
 
 /// What was decided for a delivery; kept so that a retry sends the same bytes and an operator can see why.

@@ -19,6 +19,7 @@ use serde_json::json;
 use super::keeping::Keeping;
 use super::out::{Colour, coloured};
 use super::server::{Addresses, Server};
+use super::traces::Traces;
 use super::{Ended, out, problems, settings, shown, tables};
 use crate::rules::{Account, Accounts, Environment, Live, Rejected, Secrets};
 use crate::source::Network;
@@ -74,6 +75,7 @@ async fn demo(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
         acme: None,
         data: &data,
         keeping: &Keeping::default(),
+        traces: Traces::default(),
     };
     let watched = Arc::clone(&live);
     let server = Server::start(addresses, Arc::clone(&live), |metrics| {

@@ -17,7 +17,7 @@ use super::acme::AcmeArguments;
 use super::keeping::Keeping;
 use super::reloading::{self, Again};
 use super::server::{Addresses, STOPPED_WITHIN, Server};
-use super::{Ended, files, out, settings, token_expiry};
+use super::{Ended, files, out, settings, token_expiry, traces::Traces};
 use crate::rules::{LastGood, Live, Rejected, Secrets, address_range};
 use crate::web::CertificateFiles;
 
@@ -122,6 +122,7 @@ async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<Sec
     let certificate = pair.map(|(chain, key)| CertificateFiles::open(chain, key)).transpose();
     let certificate = certificate.map_err(|why| anyhow::anyhow!("HTTPS is not possible: {why}"))?;
     let scheme = if certificate.is_some() || acme.is_some() { "https" } else { "http" };
+    let (traces, exporting) = Traces::start()?;
     let addresses = Addresses {
         listen: arguments.listen,
         admin_listen: arguments.admin_listen,
@@ -132,6 +133,7 @@ async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<Sec
         acme,
         data: &arguments.data,
         keeping: &arguments.keeping,
+        traces: traces.clone(),
     };
     let (on_request, on_look) = (Arc::clone(&again), Arc::clone(&again));
     let mut counted = None;
@@ -176,6 +178,7 @@ async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<Sec
     }
     tracing::info!("stopping");
     server.stop().await;
+    exporting.stop().await;
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::hint::Hints;
 use super::keeping::Keeping;
+use super::traces::Traces;
 use super::{acme, certificates, settings, tables};
 use crate::card::Card;
 use crate::delivery::{self, Courier, STOP_WITHIN};
@@ -57,6 +58,7 @@ pub(super) struct Addresses<'a> {
     pub(super) acme: Option<acme::Wanted>,
     pub(super) data: &'a Path,
     pub(super) keeping: &'a Keeping,
+    pub(super) traces: Traces,
 }
 
 /// A running engine. It goes on until it is stopped.
@@ -98,12 +100,21 @@ impl Server {
         let outbox = Outbox::open(addresses.data, addresses.keeping.durability(), addresses.keeping.keep())?;
         let counted = delivery::Metrics::register(&mut registry, &live.rules().accounts);
         let ((stopping, asked), (stop, stopped)) = (watch::channel(false), watch::channel(false));
-        let courier =
-            Courier::new(outbox.clone(), Phone::new()?, Arc::clone(&live), settings::outside(), counted.clone());
+        addresses.traces.counted.register(&mut registry);
+        let spans = addresses.traces.spans.clone();
+        let courier = Courier::new(
+            outbox.clone(),
+            Phone::new()?,
+            Arc::clone(&live),
+            settings::outside(),
+            counted.clone(),
+            spans.clone(),
+        );
         let (reload, look) = files(metrics.clone());
         let watching = tables::watch(look, Hints::about(live.path()), stopped.clone());
         let webhooks = Webhooks::new(Arc::clone(&live), outbox.clone(), metrics.clone(), counted, Timestamp::now)
-            .behind(addresses.trusted_proxies);
+            .behind(addresses.trusted_proxies)
+            .traced(spans);
         let certificate =
             addresses.certificate.map(|files| certificates::watch(files, metrics.clone(), stopped.clone()));
         let admin = Admin {

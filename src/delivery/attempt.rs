@@ -25,7 +25,9 @@ impl Shared {
             return Some(self.ask_again(claimed, NO_BUDGET.to_owned(), wait));
         }
         let target = Target { api: &account.api, token: &account.token };
+        let span = self.spans.request(claimed, account, "GET");
         let arrival = self.phone.arrival(&target, &claimed.call_id, card, now).await;
+        span.told(&arrival);
         self.metrics.arrival(&account.name, &arrival);
         match arrival {
             Arrival::Arrived { status } => Some(Next::Settle(Settlement::Sent { status })),
@@ -78,8 +80,9 @@ impl Shared {
             });
         }
         let target = Target { api: &account.api, token: &account.token };
-        let begun = Instant::now();
+        let (begun, span) = (Instant::now(), self.spans.request(claimed, account, "POST"));
         let attempt = self.phone.send(&target, &claimed.call_id, card, now).await;
+        span.attempted(&attempt);
         self.metrics.attempt(&account.name, &attempt, begun.elapsed());
         if let Attempt::Refused { unauthorized: true, status, .. } = &attempt
             && let Some(silenced) = self.token_refused.say(&account.name, Instant::now())

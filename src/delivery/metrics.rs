@@ -80,25 +80,13 @@ impl Metrics {
     }
 
     pub(super) fn attempt(&self, account: &str, attempt: &Attempt, took: Duration) {
-        let outcome = match attempt {
-            Attempt::Sent { .. } => "sent",
-            Attempt::Later { .. } => "later",
-            Attempt::Unknown { .. } => "unknown",
-            Attempt::Refused { unauthorized: true, .. } => "unauthorized",
-            Attempt::Refused { .. } => "refused",
-        };
-        self.attempts.get_or_create(&Attempted { account: account.to_owned(), outcome }).inc();
+        let labels = Attempted { account: account.to_owned(), outcome: outcome(attempt) };
+        self.attempts.get_or_create(&labels).inc();
         self.attempt_seconds.observe(took.as_secs_f64());
     }
 
-    pub(super) fn arrival(&self, account: &str, arrival: &Arrival) {
-        let outcome = match arrival {
-            Arrival::Arrived { .. } => "arrived",
-            Arrival::Missing => "missing",
-            Arrival::NotTold { .. } => "not_told",
-            Arrival::Later { .. } => "later",
-        };
-        self.arrivals.get_or_create(&Attempted { account: account.to_owned(), outcome }).inc();
+    pub(super) fn arrival(&self, account: &str, told: &Arrival) {
+        self.arrivals.get_or_create(&Attempted { account: account.to_owned(), outcome: arrival(told) }).inc();
     }
 
     pub(super) fn decision(&self, took: Duration) {
@@ -122,5 +110,26 @@ impl Metrics {
         if matches!(settlement, Settlement::Sent { .. }) {
             self.card_seconds.observe(took.as_secs_f64());
         }
+    }
+}
+
+/// How an attempt ended, in metrics and traces.
+pub(super) fn outcome(attempt: &Attempt) -> &'static str {
+    match attempt {
+        Attempt::Sent { .. } => "sent",
+        Attempt::Later { .. } => "later",
+        Attempt::Unknown { .. } => "unknown",
+        Attempt::Refused { unauthorized: true, .. } => "unauthorized",
+        Attempt::Refused { .. } => "refused",
+    }
+}
+
+/// What was told about an earlier attempt, in metrics and traces.
+pub(super) fn arrival(arrival: &Arrival) -> &'static str {
+    match arrival {
+        Arrival::Arrived { .. } => "arrived",
+        Arrival::Missing => "missing",
+        Arrival::NotTold { .. } => "not_told",
+        Arrival::Later { .. } => "later",
     }
 }

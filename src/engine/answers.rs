@@ -21,6 +21,8 @@ use crate::source::{How, Question, Records};
 pub struct Answer {
     /// The records, or why there is no answer.
     pub said: Result<Arc<Records>, String>,
+    /// When the question began; nothing where the source was not asked, or is made of others.
+    pub begun: Option<Instant>,
     /// How long it took; nothing where the source was not asked.
     pub took: Option<Duration>,
     /// Where the answer comes from; nothing where the source was not asked, or is made of others.
@@ -41,7 +43,7 @@ impl Answer {
 
     /// An answer without records that nobody gave.
     fn nothing() -> Answer {
-        Answer { said: Ok(Arc::default()), took: None, how: None, tries: 0, hedged: false, unasked: None }
+        Answer { said: Ok(Arc::default()), begun: None, took: None, how: None, tries: 0, hedged: false, unasked: None }
     }
 
     fn unasked(said: Result<Arc<Records>, String>, why: String) -> Answer {
@@ -205,6 +207,7 @@ impl<'a> Answers<'a> {
             let said = asked.asker.ask(&asked.source, &question, until).await;
             let answer = Answer {
                 said: said.said.map_err(|failure| failure.why),
+                begun: Some(begun),
                 took: Some(begun.elapsed()),
                 how: Some(said.how),
                 tries: said.tries,

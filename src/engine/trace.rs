@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::answers::{Answer, outcome};
 use super::{Decision, Outcome};
@@ -68,6 +69,9 @@ pub struct SourceStep {
     /// How many were dropped because their numbers are somebody else's.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped: usize,
+    /// When the question began; not part of the trace that is kept.
+    #[serde(skip)]
+    pub begun: Option<Instant>,
     /// How long it took; absent where it was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub milliseconds: Option<f64>,
@@ -100,6 +104,7 @@ impl SourceStep {
             found: outcome(answer.count()).into(),
             count: answer.count().unwrap_or_default(),
             dropped: answer.said.as_ref().map(|records| records.dropped).unwrap_or_default(),
+            begun: answer.begun,
             milliseconds: answer.took.map(|took| (took.as_secs_f64() * 1e6).round() / 1e3),
             how: answer.how.filter(|how| *how != How::Asked).map(|how| how.as_str().into()),
             tries: Some(answer.tries).filter(|tries| *tries > 1),

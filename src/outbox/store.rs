@@ -51,7 +51,7 @@ const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 /// leased, when the lease runs out; while an earlier event of its call is undecided, when it expires; none once it is settled.
 /// The two indexes on it hold unsettled rows only, so they stay as small as the backlog, however many settled rows are kept.
 /// `is_unknown` says that the card may have been sent; what an earlier version left unsettled with a card may have been, too.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE delivery (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -95,6 +95,7 @@ const STEPS: [&str; 2] = [
     ALTER TABLE delivery ADD COLUMN is_unknown INTEGER NOT NULL DEFAULT 0;
     UPDATE delivery SET is_unknown = 1 WHERE settled_at IS NULL AND card IS NOT NULL;
 ",
+    "ALTER TABLE delivery ADD COLUMN traceparent TEXT;",
 ];
 
 /// The connection that writes, and the lock that makes it the only one.

@@ -31,6 +31,7 @@ fn event(call_id: &str, second: i64) -> Accept {
         started_at: at(second),
         received_at: at(second),
         expires_at: at(second + 60),
+        traceparent: None,
     }
 }
 

@@ -27,8 +27,8 @@ pub(super) fn accept(connection: &Connection, event: &Accept) -> Sql<Acceptance>
     let received_at = event.received_at.as_millisecond();
     let due_at = if is_waiting { event.expires_at.as_millisecond() } else { received_at };
     let added = connection.execute(
-        "INSERT INTO delivery (account, call_id, event, body, started_at, received_at, expires_at, state, claimable_at, settled_at)
-         VALUES (:account, :call_id, :event, :body, :started_at, :received_at, :expires_at, :state, :claimable_at, :settled_at)
+        "INSERT INTO delivery (account, call_id, event, body, started_at, received_at, expires_at, state, claimable_at, settled_at, traceparent)
+         VALUES (:account, :call_id, :event, :body, :started_at, :received_at, :expires_at, :state, :claimable_at, :settled_at, :traceparent)
          ON CONFLICT (account, call_id, event) DO NOTHING",
         named_params! {
             ":account": event.account,
@@ -41,6 +41,7 @@ pub(super) fn accept(connection: &Connection, event: &Accept) -> Sql<Acceptance>
             ":state": if is_over { State::Over } else { State::Pending },
             ":claimable_at": (!is_over).then_some(due_at),
             ":settled_at": is_over.then_some(received_at),
+            ":traceparent": event.traceparent,
         },
     )?;
     let id = DeliveryId(connection.last_insert_rowid());
@@ -62,7 +63,7 @@ pub(super) fn claim(connection: &Connection, now: Timestamp, lease: Duration, at
                    max(received_at, coalesce((SELECT max(earlier.settled_at) FROM delivery AS earlier
                        WHERE earlier.account = delivery.account AND earlier.call_id = delivery.call_id
                        AND earlier.id < delivery.id), received_at)) AS turn_at,
-                   is_unknown, card, rule, revision, trace",
+                   is_unknown, card, rule, revision, trace, traceparent",
     )?;
     let parameters = named_params! {
         ":now": now.as_millisecond(),
@@ -247,6 +248,7 @@ fn claimed(row: &rusqlite::Row<'_>) -> Sql<Claimed> {
         rule: row.get("rule")?,
         revision: row.get("revision")?,
         trace: row.get("trace")?,
+        traceparent: row.get("traceparent")?,
     })
 }
 

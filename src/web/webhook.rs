@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::to_bytes;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
@@ -23,10 +23,10 @@ use tokio::time::{Instant, timeout};
 
 use self::door::Door;
 use super::Metrics;
-use crate::delivery::{self, Hush};
+use crate::delivery::{self, Hush, Span, Spans};
 use crate::event::{CallId, Event, EventKind};
 use crate::outbox::{Accept, Acceptance, Outbox, OutboxError, Settlement};
-use crate::rules::{Live, RuleSet};
+use crate::rules::{Access, Live, RuleSet};
 
 /// A webhook's body is about 1 KiB.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -56,6 +56,7 @@ pub struct Webhooks {
     not_stored: Hush,
     /// Whether the last event that was to be stored took too long.
     is_slow: AtomicBool,
+    spans: Spans,
 }
 
 impl Webhooks {
@@ -69,12 +70,19 @@ impl Webhooks {
     ) -> Webhooks {
         let (trusted_proxies, door, not_stored) = (Vec::new(), Door::default(), Hush::new(NOT_STORED_TOLD_EVERY));
         let is_slow = AtomicBool::new(false);
-        Webhooks { live, outbox, metrics, deliveries, now, trusted_proxies, door, not_stored, is_slow }
+        let spans = Spans::default();
+        Webhooks { live, outbox, metrics, deliveries, now, trusted_proxies, door, not_stored, is_slow, spans }
     }
 
     /// The same behind proxies at these addresses; what they say about where a request came from is believed.
     pub fn behind(mut self, trusted_proxies: Vec<IpNet>) -> Webhooks {
         self.trusted_proxies = trusted_proxies;
+        self
+    }
+
+    /// The same, whose webhooks have spans.
+    pub fn traced(mut self, spans: Spans) -> Webhooks {
+        self.spans = spans;
         self
     }
 }
@@ -91,47 +99,71 @@ pub(super) async fn receive(
     let Some(access) = webhooks.admit(&rules, &account, &secret, address) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let body = match timeout(BODY_WITHIN, to_bytes(body, BODY_BYTES_MAX)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(error)) => {
-            webhooks.metrics.turned_away(Some(&account), "body_refused");
-            let too_large =
-                std::error::Error::source(&error).is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
-            let status = if too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
-            tracing::warn!(account, "a webhook's body was too large or broke off");
-            return status.into_response();
-        }
-        Err(_) => {
-            webhooks.metrics.turned_away(Some(&account), "body_refused");
-            tracing::warn!(account, "a webhook's body did not arrive within {} s", BODY_WITHIN.as_secs());
-            return StatusCode::REQUEST_TIMEOUT.into_response();
-        }
-    };
-    if !webhooks.is_signed(&account, access, &head.headers, &body) {
-        return StatusCode::NOT_FOUND.into_response();
-    }
-    let begun = Instant::now();
-    let within = if webhooks.is_slow.load(Ordering::Relaxed) { STORE_WITHIN_WHILE_SLOW } else { STORE_WITHIN };
-    let taken = timeout(within, webhooks.take(&rules, &account, &body)).await;
-    webhooks.is_slow.store(taken.is_err(), Ordering::Relaxed);
-    let status = match taken {
-        Ok(Ok(status)) => status,
-        Ok(Err(error)) => {
-            webhooks.tell_not_stored(&account, &error);
-            "not_stored"
-        }
-        Err(_) => {
-            webhooks.tell_not_stored(&account, &format_args!("no answer within {} ms", within.as_millis()));
-            "not_stored"
-        }
-    };
-    webhooks.metrics.webhook(&account, status, begun.elapsed());
-    Json(json!({ "status": status })).into_response()
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let mut span = webhooks.spans.webhook(&account, header);
+    let response = webhooks.answer(&rules, &account, access, &head.headers, body, &mut span).await;
+    span.answered(response.status().as_u16());
+    response
 }
 
 impl Webhooks {
+    /// Reads the body, checks its signature, stores it, and answers.
+    async fn answer(
+        &self,
+        rules: &RuleSet,
+        account: &str,
+        access: &Access,
+        headers: &HeaderMap,
+        body: Body,
+        span: &mut Span,
+    ) -> Response {
+        let body = match timeout(BODY_WITHIN, to_bytes(body, BODY_BYTES_MAX)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(error)) => {
+                self.metrics.turned_away(Some(account), "body_refused");
+                let too_large = std::error::Error::source(&error)
+                    .is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
+                let status = if too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+                tracing::warn!(account, "a webhook's body was too large or broke off");
+                return status.into_response();
+            }
+            Err(_) => {
+                self.metrics.turned_away(Some(account), "body_refused");
+                tracing::warn!(account, "a webhook's body did not arrive within {} s", BODY_WITHIN.as_secs());
+                return StatusCode::REQUEST_TIMEOUT.into_response();
+            }
+        };
+        if !self.is_signed(account, access, headers, &body) {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        let begun = Instant::now();
+        let within = if self.is_slow.load(Ordering::Relaxed) { STORE_WITHIN_WHILE_SLOW } else { STORE_WITHIN };
+        let taken = timeout(within, self.take(rules, account, &body, span)).await;
+        self.is_slow.store(taken.is_err(), Ordering::Relaxed);
+        let status = match taken {
+            Ok(Ok(status)) => status,
+            Ok(Err(error)) => {
+                self.tell_not_stored(account, &error);
+                "not_stored"
+            }
+            Err(_) => {
+                self.tell_not_stored(account, &format_args!("no answer within {} ms", within.as_millis()));
+                "not_stored"
+            }
+        };
+        self.metrics.webhook(account, status, begun.elapsed());
+        span.webhook_is(status);
+        Json(json!({ "status": status })).into_response()
+    }
+
     /// Stores what has to be stored and says what became of it.
-    async fn take(&self, rules: &RuleSet, account: &str, body: &[u8]) -> Result<&'static str, OutboxError> {
+    async fn take(
+        &self,
+        rules: &RuleSet,
+        account: &str,
+        body: &[u8],
+        span: &mut Span,
+    ) -> Result<&'static str, OutboxError> {
         let received_at = (self.now)();
         let event = match Event::parse(body) {
             Ok(event) => event,
@@ -142,9 +174,11 @@ impl Webhooks {
             }
         };
         let Some(call_id) = &event.call_id else { return Ok("ignored") };
+        span.webhook_of(call_id.as_str(), event.kind.as_str());
         match event.kind {
             EventKind::CallInit | EventKind::CallBridged => {
-                self.accept(rules, account, &event, call_id, body, received_at).await
+                let traceparent = span.traceparent();
+                self.accept(rules, account, &event, call_id, (body, traceparent), received_at).await
             }
             EventKind::CallHangup => {
                 let over = self.outbox.hang_up(account, call_id.as_str(), received_at).await?;
@@ -161,7 +195,7 @@ impl Webhooks {
         account: &str,
         event: &Event,
         call_id: &CallId,
-        body: &[u8],
+        (body, traceparent): (&[u8], Option<String>),
         received_at: Timestamp,
     ) -> Result<&'static str, OutboxError> {
         if !rules.can_want(&event.kind, event.direction()) {
@@ -180,6 +214,7 @@ impl Webhooks {
                 started_at,
                 received_at,
                 expires_at: started_at.saturating_add(send_within).unwrap_or(Timestamp::MAX),
+                traceparent,
             })
             .await?;
         Ok(match acceptance {

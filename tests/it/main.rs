@@ -57,4 +57,5 @@ mod supervisor;
 mod tables;
 mod tls;
 mod token_expiry;
+mod traces;
 mod webhook;
