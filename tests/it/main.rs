@@ -51,6 +51,7 @@ mod sources;
 mod sources_http;
 mod sources_oauth2;
 mod sources_private;
+mod sources_tls;
 mod start;
 mod stop;
 mod supervisor;

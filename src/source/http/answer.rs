@@ -226,6 +226,9 @@ pub(in crate::source) fn broken(error: &reqwest::Error) -> Failure {
     if cause.is_some() {
         return Failure::lasting("its name leads to no public address, and it has no `private: true`");
     }
+    if is_distrusted(error) {
+        return Failure::lasting("its certificate is not valid, or from an authority that is not trusted here");
+    }
     Failure::passing(if error.is_timeout() {
         "it did not answer in time"
     } else if error.is_connect() {
@@ -235,6 +238,21 @@ pub(in crate::source) fn broken(error: &reqwest::Error) -> Failure {
     } else {
         "the request failed"
     })
+}
+
+fn is_distrusted(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(one) = cause {
+        if matches!(one.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        // What an I/O error holds is not its source.
+        cause = match one.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(held) => Some(held),
+            None => one.source(),
+        };
+    }
+    false
 }
 
 /// What a status that is no success says about asking again.
