@@ -51,7 +51,7 @@ async fn a_full_disk_is_told_everywhere_and_when_it_has_room_everything_goes_on(
     assert_eq!(server.metric("callcard_outbox_writable").await, 0.0);
     let refused = "callcard_webhooks_total{account=\"hipcall\",outcome=\"not_stored\"}";
     assert_eq!(server.metric(refused).await, 21.0);
-    assert_eq!(times(&server, "a webhook can't be stored"), 1, "the others are counted");
+    assert!((1..=3).contains(&times(&server, "a webhook can't be stored")), "the others are counted");
     has_room(&server);
     ready_again(&server).await;
     assert_eq!(server.metric("callcard_outbox_writable").await, 1.0);
