@@ -88,7 +88,7 @@ async fn with_a_token_the_admin_address_lets_nobody_in_without_it() {
     let mut place = Place::shipped(&phone);
     place.argument("--admin-listen", "0.0.0.0:0");
     place.set("CALLCARD_ADMIN_TOKEN", "admin-canary-40d2");
-    super::canary::text("admin-canary-40d2");
+    super::canary::secret("admin-canary-40d2");
     let server = Server::start(place).await;
     let admin = server.admin.replace("0.0.0.0", "127.0.0.1");
     let revision = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["revision"].clone();

@@ -1,8 +1,10 @@
-//! Words that no log may hold: each number, name, token and body that a test uses is registered here.
+//! Words that no output may hold: each number, name, token and body that a test uses is registered here.
 //!
-//! Every server of the run is checked against all of them when it ends, whatever its test is about.
+//! Every server of the run is checked against all of them when it ends, whatever its test is about: its log, what its admin
+//! address says unless asked for all of it, and its files. What a command prints may be about a person, but has no secret.
 
 use std::collections::BTreeSet;
+use std::process::Output;
 use std::sync::Mutex;
 
 use serde_json::Value;
@@ -11,12 +13,44 @@ use serde_json::Value;
 const DIGITS: usize = 9;
 
 static TEXTS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 static DIGIT_RUNS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// A text that must not be logged. Shorter ones than four characters would be found anywhere.
 pub fn text(text: &str) {
     assert!(text.chars().count() >= 4, "{text:?} is no canary");
     TEXTS.lock().unwrap().insert(text.to_owned());
+}
+
+/// A secret of ours: it is also in no file that is kept, and in nothing that a command prints.
+pub fn secret(secret: &str) {
+    text(secret);
+    SECRETS.lock().unwrap().insert(secret.to_owned());
+}
+
+/// A secret in bytes.
+pub fn secret_in(bytes: &[u8]) -> Option<String> {
+    let secrets = SECRETS.lock().unwrap();
+    secrets.iter().find(|secret| bytes.windows(secret.len()).any(|part| part == secret.as_bytes())).cloned()
+}
+
+/// A secret, or the digits of a number, in an answer about one delivery.
+pub fn masked(detail: &str) -> Option<String> {
+    let detail: Value = serde_json::from_str(detail).unwrap_or_default();
+    let mut plain = String::new();
+    leaves(&detail, &mut plain);
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let runs = DIGIT_RUNS.lock().unwrap();
+    let number = plain.split('"').find(|text| runs.iter().any(|run| digits(text).contains(run.as_str())));
+    secret_in(plain.as_bytes()).or_else(|| number.map(|text| format!("a number in {text} of {detail}")))
+}
+
+/// What a command printed, which has no secret in it.
+pub fn printed(output: Output) -> Output {
+    for bytes in [&output.stdout, &output.stderr] {
+        assert_eq!(secret_in(bytes), None, "{}", String::from_utf8_lossy(bytes));
+    }
+    output
 }
 
 /// A telephone number that must not be logged, in whatever form.
@@ -53,7 +87,7 @@ pub fn found_in(log: &[String]) -> Option<String> {
         }
         let text = texts.iter().find(|text| plain.contains(text.as_str()));
         let found = text.or_else(|| runs.iter().find(|run| digits.contains(run.as_str())))?;
-        Some(format!("{found:?} in the log line {line}"))
+        Some(format!("{found:?} in the line {line}"))
     })
 }
 

@@ -124,8 +124,8 @@ async fn a_reload_keeps_what_is_known_of_a_source_that_is_the_same() {
     let text = rules(&crm, "cache: {fresh: 1h}").replace("bearer: \"${CRM_TOKEN}\"", "bearer: \"${file:TOKEN_FILE}\"");
     let place = Place::new(&text, &phone);
     place.write(".token", "first-token-canary");
-    super::canary::text("first-token-canary");
-    super::canary::text("second-token-canary");
+    super::canary::secret("first-token-canary");
+    super::canary::secret("second-token-canary");
     let text = text.replace("TOKEN_FILE", place.rules().join(".token").to_str().unwrap());
     place.write("main.yaml", &text);
     let server = Server::start(place).await;

@@ -35,7 +35,7 @@ impl Ran {
 async fn deliveries(arguments: &[&str], token: &str) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_callcard"));
     command.arg("deliveries").args(arguments).env_clear().env("CALLCARD_ADMIN_TOKEN", token);
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let output = tokio::task::spawn_blocking(move || super::canary::printed(command.output().unwrap())).await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

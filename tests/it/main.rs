@@ -17,6 +17,7 @@ mod canary;
 mod crm;
 mod event;
 mod host;
+mod outputs;
 mod pebble;
 mod phone;
 mod server;

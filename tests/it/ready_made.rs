@@ -147,7 +147,7 @@ async fn server(service: &'static Service, fake: &Fake, phone: &Phone, said: fn(
         let value = said(value);
         place.set(name, &value);
         if value.contains("canary") {
-            canary::text(&value);
+            canary::secret(&value);
         }
     }
     for name in people::NAMES {

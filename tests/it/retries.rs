@@ -150,7 +150,7 @@ async fn a_token_that_the_api_refuses_is_said_loudly_once() {
     let phone = Phone::start();
     let mut place = Place::new(EVERYBODY, &phone);
     place.set("HIPCALL_API_TOKEN", "an-expired-token-canary");
-    super::canary::text("an-expired-token-canary");
+    super::canary::secret("an-expired-token-canary");
     let server = Server::start(place).await;
     let ids: Vec<String> = (0..15).map(|number| format!("expired-{number}")).collect();
     for id in &ids {

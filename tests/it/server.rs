@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::outputs::Outputs;
 use super::phone::{self, Phone};
 use super::{canary, crm};
 
@@ -69,7 +70,7 @@ impl Place {
     /// A place whose environment says nothing.
     pub fn bare(rules: &str) -> Place {
         for secret in [phone::TOKEN, SECRET, crm::TOKEN] {
-            canary::text(secret);
+            canary::secret(secret);
         }
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("rules")).unwrap();
@@ -147,6 +148,17 @@ impl Place {
         command
     }
 
+    /// What a server that was started here shows and keeps.
+    fn outputs(&self, admin: &str) -> Outputs {
+        let token = self.environment.iter().find(|(name, _)| name == "CALLCARD_ADMIN_TOKEN");
+        let data = self.arguments.iter().skip_while(|argument| *argument != "--data").nth(1);
+        Outputs {
+            admin: admin.parse().unwrap(),
+            token: token.map(|(_, token)| token.clone()),
+            data: data.map_or(self.data(), |data| self.directory.path().join(data)),
+        }
+    }
+
     /// Starts the program where it must refuse: its exit code and what it said.
     pub async fn refused(&self) -> (Option<i32>, String) {
         let mut program = Program::start(self.command());
@@ -161,6 +173,8 @@ struct Program {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
+    /// What else it shows and keeps, once it serves.
+    outputs: Option<Outputs>,
 }
 
 impl Program {
@@ -173,11 +187,13 @@ impl Program {
                 lines.lock().unwrap().push(line);
             }
         });
-        Program { child, log, reader: Some(reader) }
+        Program { child, log, reader: Some(reader), outputs: None }
     }
 
-    /// Kills it where it still runs, and returns the whole log, which must hold no canary.
+    /// Kills it where it still runs, and returns the whole log. Neither that nor anything else of it holds a canary.
     fn end(&mut self) -> Vec<String> {
+        let outputs = self.outputs.take().filter(|_| !std::thread::panicking());
+        let found = outputs.and_then(|outputs| outputs.found());
         let _ = self.child.kill();
         let _ = self.child.wait();
         if let Some(reader) = self.reader.take() {
@@ -185,7 +201,7 @@ impl Program {
         }
         let log = self.log.lock().unwrap().clone();
         if !std::thread::panicking() {
-            assert_eq!(canary::found_in(&log), None);
+            assert_eq!(canary::found_in(&log).or(found), None);
         }
         log
     }
@@ -225,6 +241,7 @@ impl Server {
         })
         .await;
         let address = |key: &str| format!("http://{}", line[key].as_str().unwrap());
+        program.outputs = Some(place.outputs(line["admin"].as_str().unwrap()));
         Server { public: address("listen"), admin: address("admin"), client, place, program }
     }
 

@@ -33,7 +33,7 @@ rules:
         phone.api()
     );
     for secret in [NEW_SECRET, OLD_SECRET, "signing-key-canary"] {
-        canary::text(secret);
+        canary::secret(secret);
     }
     let mut place = Place::new(&rules, phone);
     place.set("NEW_SECRET", NEW_SECRET);

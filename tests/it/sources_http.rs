@@ -237,7 +237,7 @@ async fn a_proxy_is_used_where_the_source_names_one_and_never_because_of_the_env
         let mut place = Place::new(rules, &phone);
         place.write("people.csv", "phone,id\n0532 123 45 67,\n");
         let url = format!("http://proxy-user:proxy-canary-5150@127.0.0.1:{}", proxy.port());
-        super::canary::text("proxy-canary-5150");
+        super::canary::secret("proxy-canary-5150");
         for name in ["CRM_PROXY", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
             place.set(name, &url);
         }

@@ -27,7 +27,7 @@ const NUMBER: &str = "+905321234567";
 /// A token that must be in no log.
 fn token(count: usize) -> String {
     let token = format!("access-canary-{count}");
-    canary::text(&token);
+    canary::secret(&token);
     token
 }
 
@@ -121,7 +121,7 @@ async fn a_refresh_token_that_the_service_replaces_is_used_from_then_on() {
     let crm = Crm::answering(|request, before| match request.path() {
         "/token" => {
             let next = format!("refresh-canary-{}", before + 1);
-            canary::text(&next);
+            canary::secret(&next);
             Reply::json(200, &json!({"access_token": token(before), "refresh_token": next, "expires_in": "3600"}))
         }
         _ => contacts(request, &format!("access-canary-{}", before / 2 + 1)),
@@ -129,7 +129,7 @@ async fn a_refresh_token_that_the_service_replaces_is_used_from_then_on() {
     let mut place = Place::new(&rules(&crm, &format!("{HTTP}          refresh_token: ${{REFRESH}}")), &phone);
     place.write("people.csv", "phone,id\n0532 123 45 67,\n");
     place.set("REFRESH", "refresh-canary-0");
-    canary::text("refresh-canary-0");
+    canary::secret("refresh-canary-0");
     let server = super::server::Server::start(place).await;
     assert_eq!(server.ring_and_settle(&inbound("first", NUMBER)).await["rule"], "one");
     let grants: Vec<String> = crm.asked_at("/token").iter().map(|request| form(request)[1].clone()).collect();
@@ -148,7 +148,7 @@ async fn without_a_token_the_service_is_not_asked_and_the_failure_names_no_secre
         (Reply::json(200, &json!({"access_token": "x".repeat(99_999)})), "its answer has more than 65536 bytes"),
         (Reply::Close, "the request failed"),
     ] {
-        canary::text("secret-words-canary");
+        canary::secret("secret-words-canary");
         let what = format!("{reply:?}").chars().take(80).collect::<String>();
         let (phone, crm) = (Phone::start(), Crm::start(reply));
         let server = server(&crm, HTTP, &phone).await;

@@ -50,7 +50,7 @@ async fn while_a_secret_is_changed_both_are_taken_and_the_old_one_is_told_once()
     let mut place = Place::shipped(&phone);
     place.set("HIPCALL_WEBHOOK_SECRET", "new-secret-canary-1f6b-29d0-77ae");
     place.set("HIPCALL_WEBHOOK_SECRET_OLD", SECRET);
-    canary::text("new-secret-canary");
+    canary::secret("new-secret-canary");
     let server = Server::start(place).await;
     let url = format!("{}/webhooks/hipcall/new-secret-canary-1f6b-29d0-77ae", server.public);
     let event = inbound("by-the-new-one", "442045205757");
