@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::server::Place;
 
@@ -25,10 +26,13 @@ pub struct Pebble {
     _child: Child,
 }
 
-/// Ports that nobody listens on, each another one.
-fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
-    let held: [TcpListener; COUNT] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
+/// A port that nobody listens on, below those that the system hands out: until somebody does no connection of another test
+/// gets it. Processes of tests begin at different ones.
+fn free_port() -> u16 {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + u16::try_from(std::process::id() % 2_000).unwrap() * 10;
+    let mut ports = std::iter::repeat_with(|| first + TAKEN.fetch_add(1, Ordering::Relaxed));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 impl Pebble {
@@ -39,7 +43,7 @@ impl Pebble {
 
     /// With further environment variables.
     pub fn start_with(life: u32, environment: &[(&str, &str)]) -> Pebble {
-        let ports = free_ports::<5>();
+        let ports: [u16; 5] = std::array::from_fn(|_| free_port());
         let [port, roots, _, http, tls] = ports;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pebble.sh");
         let mut child = Command::new(script)

@@ -25,6 +25,9 @@ const FIRST_WAIT_REFUSED: Duration = Duration::from_secs(120);
 /// The longest wait while no certificate is in force, or hardly any time of it is left.
 const WAIT_MAX_URGENT: Duration = Duration::from_secs(60 * 60);
 
+/// The same where no answer came: who does not hear us is not disturbed, and webhooks are lost meanwhile.
+const WAIT_MAX_UNANSWERED: Duration = Duration::from_secs(10 * 60);
+
 /// The longest wait of all that was not asked for.
 const WAIT_MAX: Duration = Duration::from_secs(6 * 60 * 60);
 
@@ -51,9 +54,12 @@ pub(super) fn wait(
 ) -> Duration {
     /// Further doublings change nothing.
     const DOUBLINGS_MAX: u32 = 16;
-    let first = if kind.is_answer() { FIRST_WAIT_REFUSED } else { FIRST_WAIT_UNANSWERED };
+    let (first, urgent) = match kind.is_answer() {
+        true => (FIRST_WAIT_REFUSED, WAIT_MAX_URGENT),
+        false => (FIRST_WAIT_UNANSWERED, WAIT_MAX_UNANSWERED),
+    };
     let left = left.and_then(|left| Duration::try_from(left).ok()).unwrap_or_default();
-    let longest = (left / PART_OF_LEFT).clamp(WAIT_MAX_URGENT, WAIT_MAX);
+    let longest = (left / PART_OF_LEFT).clamp(urgent, WAIT_MAX);
     let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(DOUBLINGS_MAX)).min(longest);
     // A fifth more or less.
     let wait = doubled.mul_f64(0.8 + 0.4 * chance);
@@ -91,6 +97,8 @@ mod tests {
         assert_eq!([1, 2, 3].map(|failures| wait(Kind::Refused, failures, None)), [120, 240, 480]);
         assert_eq!([1, 2, 3].map(|failures| wait(Kind::RateLimited, failures, None)), [120, 240, 480]);
         assert_eq!(wait(Kind::Refused, 99, None), 3600, "none is in force");
+        assert_eq!(wait(Kind::Unreachable, 99, None), 600, "none is in force");
+        assert_eq!(wait(Kind::Unreachable, 99, Some(30 * DAY)), 6 * 3600);
         assert_eq!(wait(Kind::Refused, 99, Some(-DAY)), 3600, "it has ended");
         assert_eq!(wait(Kind::Refused, 99, Some(DAY)), 3 * 3600);
         assert_eq!(wait(Kind::Refused, u32::MAX, Some(30 * DAY)), 6 * 3600);
