@@ -10,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue, Request};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use callcard::delivery;
-use callcard::outbox::Outbox;
+use callcard::outbox::{Durability, Keep, Outbox};
 use callcard::rules::{Accounts, Environment, Live, Secrets};
 use callcard::web::{Metrics, Webhooks, public};
 use hmac::{Hmac, KeyInit, Mac};
@@ -51,7 +51,7 @@ static DOOR: LazyLock<Mutex<(Runtime, Router)>> = LazyLock::new(|| {
     let deliveries = delivery::Metrics::register(&mut registry, &live.rules().accounts);
     let data = path.with_file_name("data");
     let webhooks = runtime.block_on(async {
-        let outbox = Outbox::open(&data).expect("an outbox can be made");
+        let outbox = Outbox::open(&data, Durability::Process, Keep::default()).expect("an outbox can be made");
         Webhooks::new(live, outbox, metrics, deliveries, world::received_at)
     });
     let trusted = vec!["10.0.0.0/8".parse().expect("it is a range")];
