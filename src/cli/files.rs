@@ -2,8 +2,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// More connections cost memory and help nobody: a silent one leaves for a new one.
-const CONNECTIONS_MAX: usize = 8192;
+/// More connections help nobody, since a silent one leaves for a new one, and each may take some 50 KiB of memory.
+const CONNECTIONS_MAX: usize = 4096;
 
 /// Files that are always left for the outbox, sources, cards and the admin address.
 const KEPT_MIN: usize = 320;
@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn connections_leave_files_for_everything_else() {
         for (files, expected) in
-            [(Some(64), 16), (Some(1024), 704), (Some(4096), 3072), (Some(65536), 8192), (None, 8192)]
+            [(Some(64), 16), (Some(1024), 704), (Some(4096), 3072), (Some(65536), 4096), (None, 4096)]
         {
             assert_eq!(connections_of(files), expected, "{files:?}");
         }

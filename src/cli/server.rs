@@ -40,7 +40,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 pub(super) const STOPPED_WITHIN: Duration = TASKS_END_WITHIN.saturating_add(CLOSE_WITHIN);
 
 /// The share of the connections that one address may have. Behind one address may be an office, or a proxy that nobody named.
-const OF_ADDRESS_SHARE: usize = 4;
+const OF_ADDRESS_SHARE: usize = 2;
 
 type Secured = (Option<rustls::ServerConfig>, Option<Arc<Certificates>>);
 

@@ -124,12 +124,12 @@ impl Webhooks {
                 let too_large = std::error::Error::source(&error)
                     .is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
                 let status = if too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
-                tracing::warn!(account, "a webhook's body was too large or broke off");
+                self.tell_body_refused(account, "was too large or broke off");
                 return status.into_response();
             }
             Err(_) => {
                 self.metrics.turned_away(Some(account), "body_refused");
-                tracing::warn!(account, "a webhook's body did not arrive within {} s", BODY_WITHIN.as_secs());
+                self.tell_body_refused(account, "did not arrive in time");
                 return StatusCode::REQUEST_TIMEOUT.into_response();
             }
         };

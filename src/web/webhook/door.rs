@@ -21,19 +21,34 @@ const STRANGERS_EVERY: Duration = Duration::from_secs(10);
 /// One line in this time, for each account, while its old secret is still used.
 const OLD_SECRET_EVERY: Duration = Duration::from_secs(3600);
 
+/// One line in this time, for each account and reason, about bodies that are refused. Whoever has the secret can send thousands.
+const BODIES_EVERY: Duration = Duration::from_secs(10);
+
 /// What was said lately about those who came.
 pub(super) struct Door {
     strangers: Hush,
     old_secrets: Hush,
+    bodies: Hush,
 }
 
 impl Default for Door {
     fn default() -> Door {
-        Door { strangers: Hush::new(STRANGERS_EVERY), old_secrets: Hush::new(OLD_SECRET_EVERY) }
+        Door {
+            strangers: Hush::new(STRANGERS_EVERY),
+            old_secrets: Hush::new(OLD_SECRET_EVERY),
+            bodies: Hush::new(BODIES_EVERY),
+        }
     }
 }
 
 impl Webhooks {
+    /// The line about a body that was not taken.
+    pub(super) fn tell_body_refused(&self, account: &str, why: &str) {
+        if let Some(silenced) = self.door.bodies.say(&format!("{account} {why}"), Instant::now()) {
+            tracing::warn!(account, silenced, "a webhook's body {why}");
+        }
+    }
+
     /// What else the request must bring, where its account, secret and origin are right. All else is counted and told.
     pub(super) fn admit<'a>(
         &self,
