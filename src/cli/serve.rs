@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use sd_notify::NotifyState;
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 
 use super::acme::AcmeArguments;
 use super::keeping::Keeping;
@@ -177,8 +178,9 @@ async fn serve(arguments: &Arguments, again: Arc<Again>, admin_token: Option<Sec
         }
     }
     tracing::info!("stopping");
+    let stopped_by = Instant::now() + STOPPED_WITHIN;
     server.stop().await;
-    exporting.stop().await;
+    exporting.stop(stopped_by).await;
     Ok(())
 }
 

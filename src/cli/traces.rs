@@ -19,7 +19,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::settings::variable;
 use crate::delivery::{Hush, Spans};
@@ -36,7 +36,7 @@ const GATHER_FOR: Duration = Duration::from_secs(1);
 /// How long one request may take; OpenTelemetry's own default.
 const EXPORT_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long the last spans may take when the server stops, which has to end within 15 seconds in all.
+/// How long the last spans may take when the server stops, where there is time left.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 
 /// One line in this time about a collector that takes nothing.
@@ -114,11 +114,11 @@ impl Traces {
 }
 
 impl Exporting {
-    /// Sends what is left, for a moment.
-    pub(super) async fn stop(self) {
+    /// Sends what is left, for a moment, and not beyond `stopped_by`.
+    pub(super) async fn stop(self, stopped_by: Instant) {
         let Some((provider, task)) = self.0 else { return };
         let _ = provider.shutdown();
-        if timeout(STOP_WITHIN, task).await.is_err() {
+        if timeout_at(stopped_by.min(Instant::now() + STOP_WITHIN), task).await.is_err() {
             tracing::warn!("the last spans were not taken by the collector");
         }
     }
