@@ -4,9 +4,10 @@
 //! arithmetic of its own (`retry`), without clock or chance. Nothing here knows how a webhook arrives.
 
 mod attempt;
-mod budget;
 mod hush;
 mod insist;
+mod lanes;
+mod late;
 mod metrics;
 mod retry;
 mod spans;
@@ -28,16 +29,12 @@ use tokio::time::Instant;
 use crate::engine::{self, Decision, Outcome, SourceStep};
 use crate::event::{Call, Event};
 use crate::outbox::{Claimed, Decided, Outbox, OutboxError, Settlement, Standing};
-use crate::phone::{ATTEMPT_TIMEOUT, Phone};
+use crate::phone::Phone;
+use crate::rate::Permit;
 use crate::rules::{Live, RuleSet};
-use budget::Budgets;
+use lanes::Sweep;
+use late::{Hindrances, Why, ago};
 use retry::Next;
-
-/// Deliveries under way at once; each waits for sources and the card API, hardly for the processor.
-const CONCURRENT_MAX: usize = 64;
-
-/// How much longer than a decision, a question and an attempt a lease lasts. A lease that ran out would be worked on twice.
-const LEASE_MARGIN: Duration = Duration::from_secs(30);
 
 /// How long the loop, and a delivery, rests after the outbox failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
@@ -45,7 +42,7 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 /// How long a delivery that could not be kept is decided anew: a turn that begins then still ends before its lease does.
 const INSIST_WITHIN: Duration = Duration::from_secs(20);
 
-/// At most one loud line a minute about a token that the API refuses, or a question that it does not answer.
+/// At most one loud line a minute about the same: a token that the API refuses, a rate that is used up.
 const LOUD_EVERY: Duration = Duration::from_secs(60);
 
 /// Between two clean-ups: in a flood, what comes in meanwhile is how far a bound is passed.
@@ -67,10 +64,12 @@ struct Shared {
     outside: Outside,
     metrics: Metrics,
     spans: Spans,
-    budgets: Budgets,
+    hindrances: Hindrances,
     token_refused: Hush,
     not_told: Hush,
     failing: Hush,
+    stopped: Hush,
+    late: Hush,
 }
 
 /// The clock and the chance, handed in so that a test can choose them.
@@ -92,9 +91,21 @@ impl Courier {
         metrics: Metrics,
         spans: Spans,
     ) -> Courier {
-        let [token_refused, not_told, failing] = [(); 3].map(|()| Hush::new(LOUD_EVERY));
-        let budgets = Budgets::default();
-        let shared = Shared { outbox, phone, live, outside, metrics, spans, budgets, token_refused, not_told, failing };
+        let hush = || Hush::new(LOUD_EVERY);
+        let shared = Shared {
+            outbox,
+            phone,
+            live,
+            outside,
+            metrics,
+            spans,
+            hindrances: Hindrances::default(),
+            token_refused: hush(),
+            not_told: hush(),
+            stopped: hush(),
+            late: hush(),
+            failing: hush(),
+        };
         Courier { shared: Arc::new(shared) }
     }
 
@@ -102,9 +113,11 @@ impl Courier {
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
         let mut forget = tokio::time::interval(FORGET_EVERY);
+        let mut sweep = Sweep::new();
+        self.remember().await;
         while !*stop.borrow() {
             let changed = self.shared.outbox.changed();
-            let due = match self.claim(&mut tasks).await {
+            let due = match self.work(&mut tasks, &mut sweep).await {
                 Ok(due) => due,
                 Err(error) => {
                     self.shared.tell_failing(&error);
@@ -144,23 +157,6 @@ impl Courier {
             }
         }
     }
-
-    /// Starts what is due, and says when to look again.
-    async fn claim(&self, tasks: &mut JoinSet<()>) -> Result<Option<Instant>, OutboxError> {
-        let free = CONCURRENT_MAX.saturating_sub(tasks.len());
-        if free == 0 {
-            return Ok(None);
-        }
-        let lease = self.shared.live.rules().defaults.decide_within + 2 * ATTEMPT_TIMEOUT + LEASE_MARGIN;
-        let claimed = self.shared.outbox.claim((self.shared.outside.now)(), lease, free).await?;
-        for claimed in claimed {
-            let shared = Arc::clone(&self.shared);
-            tasks.spawn(async move { shared.deliver(claimed).await });
-        }
-        let due = self.shared.outbox.next_due().await?;
-        let wait = due.map(|due| due.duration_since((self.shared.outside.now)()));
-        Ok(wait.map(|wait| Instant::now() + Duration::try_from(wait).unwrap_or_default()))
-    }
 }
 
 async fn sleep_until(due: Option<Instant>) {
@@ -185,10 +181,10 @@ struct Turn {
 }
 
 impl Shared {
-    async fn deliver(&self, claimed: Claimed) {
+    async fn deliver(&self, claimed: Claimed, mut permit: Option<Permit>) {
         let begun = Instant::now();
         let turn = loop {
-            match self.turn(&claimed).await {
+            match self.turn(&claimed, &mut permit).await {
                 Ok(turn) => break turn,
                 // Nothing was sent: what is sent is kept first.
                 Err(error) if begun.elapsed() < INSIST_WITHIN && self.waited(&error).await => {}
@@ -203,15 +199,15 @@ impl Shared {
         }
     }
 
-    /// Decides, unless an earlier attempt did, and sends.
-    async fn turn(&self, claimed: &Claimed) -> Result<Turn, OutboxError> {
+    /// Decides, unless an earlier attempt did, and sends. The permit is given back where that takes no request.
+    async fn turn(&self, claimed: &Claimed, permit: &mut Option<Permit>) -> Result<Turn, OutboxError> {
         let settled = |settlement| Turn { next: Next::Settle(settlement), decided: None, decision: None };
         let now = (self.outside.now)();
         // What may have been sent is asked about even then, so that what is told about the call is true.
         if let Some(too_late) = too_late(claimed, now)
             && !claimed.is_unknown
         {
-            return Ok(settled(too_late));
+            return Ok(Turn { next: too_late, decided: None, decision: None });
         }
         // No source need be asked for a call that has its card.
         if claimed.card.is_none() && self.outbox.is_superseded(claimed.id).await? {
@@ -224,12 +220,12 @@ impl Shared {
         };
         if let Some(card) = &claimed.card {
             let next = match claimed.is_unknown {
-                true => self.ask(claimed, account, card).await,
+                true => self.ask(claimed, account, card, permit).await,
                 false => None,
             };
             let next = match next {
                 Some(next) => next,
-                None => self.send(claimed, account, card, None).await?,
+                None => self.send(claimed, account, card, None, permit).await?,
             };
             return Ok(Turn { next, decided: None, decision: None });
         }
@@ -264,7 +260,7 @@ impl Shared {
             trace: serde_json::to_string(&decision.trace).unwrap_or_default(),
         };
         let (next, decided) = match card {
-            Ok(card) => (self.send(claimed, account, &card, Some(decided)).await?, None),
+            Ok(card) => (self.send(claimed, account, &card, Some(decided), permit).await?, None),
             Err(settlement) => (Next::Settle(settlement), Some(decided)),
         };
         Ok(Turn { next, decided, decision: Some(decision) })
@@ -273,19 +269,20 @@ impl Shared {
     async fn settle(&self, claimed: &Claimed, turn: &Turn) -> Result<(), OutboxError> {
         let now = (self.outside.now)();
         let Turn { next, decided, decision } = turn;
-        let settlement = match next {
+        let (settlement, late) = match next {
             Next::RetryAt(at, why) => {
                 tracing::debug!(call.id = claimed.call_id, why, "call {}: again at {at}: {why}", claimed.call_id);
                 match self.outbox.retry_at(claimed.id, *at, why.clone()).await? {
                     Standing::Open | Standing::Superseded => return Ok(()),
-                    Standing::Over => Settlement::Over,
+                    Standing::Over => (Settlement::Over, None),
                 }
             }
             Next::AskAt(at, why) => {
                 tracing::debug!(call.id = claimed.call_id, why, "call {}: asked about at {at}: {why}", claimed.call_id);
                 return self.outbox.ask_at(claimed.id, *at, why.clone()).await;
             }
-            Next::Settle(settlement) => settlement.clone(),
+            Next::TooLate(why, reason) => (Settlement::TooLate { reason: reason.clone() }, Some(*why)),
+            Next::Settle(settlement) => (settlement.clone(), None),
         };
         let rule = match decision {
             Some(decision) => decision.rule.as_deref(),
@@ -295,6 +292,7 @@ impl Shared {
         // Where the call's hang-up settled it meanwhile, that has been told.
         if self.outbox.settle(claimed.id, settlement.clone(), decided.clone(), now).await? {
             self.tell(claimed, &settlement, rule, decision.as_ref(), now);
+            late.into_iter().for_each(|why| self.tell_late(&claimed.account, why));
         }
         Ok(())
     }
@@ -370,18 +368,10 @@ struct StoredTrace {
     sources: Vec<SourceStep>,
 }
 
-/// The settlement of a call whose card is worth nothing any more.
-fn too_late(claimed: &Claimed, now: Timestamp) -> Option<Settlement> {
+/// The end of a call whose card is worth nothing any more.
+fn too_late(claimed: &Claimed, now: Timestamp) -> Option<Next> {
     let reason = || format!("the call began {}", ago(now.duration_since(claimed.started_at)));
-    (now >= claimed.expires_at).then(|| Settlement::TooLate { reason: reason() })
-}
-
-fn ago(duration: SignedDuration) -> String {
-    match duration.as_secs() {
-        seconds @ ..120 => format!("{seconds} seconds ago"),
-        seconds @ 120..7200 => format!("{} minutes ago", seconds / 60),
-        seconds => format!("{} hours ago", seconds / 3600),
-    }
+    (now >= claimed.expires_at).then(|| Next::TooLate(Why::Late, reason()))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@
 //!
 //! | row | modules | |
 //! |---|---|---|
-//! | 1 | [`problem`], [`event`] | mistakes in users' files; webhook bytes → event, call, number |
+//! | 1 | [`problem`], [`event`], [`rate`] | mistakes in users' files; webhook bytes → event, call, number; what an API allows in a minute |
 //! | 2 | [`expression`] | CEL over the values of one call, for conditions and for rows of cards |
 //! | 3 | [`condition`], [`source`], [`card`] | three tools that do not know each other |
 //! | 4 | [`rules`] | files → one immutable rule set, or every problem |
@@ -58,6 +58,7 @@ pub mod expression;
 pub mod outbox;
 pub mod phone;
 pub mod problem;
+pub mod rate;
 pub mod rules;
 pub mod source;
 pub mod web;

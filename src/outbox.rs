@@ -8,6 +8,7 @@
 //! before it is decided. The decision that is a card is kept before the card is sent, and there is one such row a call.
 
 mod again;
+mod due;
 mod failure;
 mod forget;
 mod health;
@@ -15,6 +16,7 @@ mod keep;
 mod listing;
 mod masked;
 mod settlement;
+mod spent;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -22,12 +24,14 @@ mod work;
 mod writer;
 
 pub use again::Again;
+pub use due::{ASKED_FOR, EXPIRED_ROWS_MAX, Expired, Share, Shares};
 pub use failure::OutboxError;
 pub use forget::Erased;
 pub use health::{Size, Trouble};
 pub use keep::Keep;
 pub use listing::{Detail, Filter, LIST_ROWS_MAX, Row, Unreadable};
 pub use settlement::{Settlement, State, UnknownState};
+pub use spent::Spent;
 pub use store::Durability;
 pub use work::UNREADABLE_ROWS_MAX;
 
@@ -35,7 +39,6 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -229,15 +232,6 @@ impl Outbox {
         self.place.check().map(|()| acceptance)
     }
 
-    /// Takes up to `at_most` deliveries that are due, or whose lease ran out: the newest calls first.
-    ///
-    /// Of the events of one call only the first undecided one is among them, and those that are decided already or expired.
-    /// They are the caller's until `now + lease`, and an attempt is counted for each. If the caller goes away while it waits
-    /// here, they come back when the lease runs out.
-    pub async fn claim(&self, now: Timestamp, lease: Duration, at_most: usize) -> Result<Vec<Claimed>, OutboxError> {
-        self.write(Wake::Nobody, move |connection| work::claim(connection, now, lease, at_most)).await
-    }
-
     /// The last look before a card is sent. The decision is kept first, so that a crash repeats these bytes and decides nothing
     /// anew; `None` where an earlier attempt kept it. From then on no other event of the call can have a card, and whether this
     /// one was sent is unknown until [`Self::retry_at`] or [`Self::settle`] says so.
@@ -302,11 +296,6 @@ impl Outbox {
         self.place.check()
     }
 
-    /// When [`Self::claim`] will next find something, because it is due or its lease runs out. In the past if it would now.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, OutboxError> {
-        self.write(Wake::Nobody, work::next_due).await
-    }
-
     /// How many deliveries are not settled. Asks the writer, so an answer also says that the writer is alive.
     pub async fn pending(&self) -> Result<u64, OutboxError> {
         self.write(Wake::Nobody, work::pending).await
@@ -314,7 +303,7 @@ impl Outbox {
 
     /// When the oldest call began whose delivery is not settled.
     pub async fn oldest_pending(&self) -> Result<Option<Timestamp>, OutboxError> {
-        self.write(Wake::Nobody, work::oldest_pending).await
+        self.write(Wake::Nobody, due::oldest_pending).await
     }
 
     /// Resolves after the next commit that may have brought work or made it due earlier, and when the outbox is closed.

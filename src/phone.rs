@@ -3,7 +3,6 @@
 //! Does not retry, does not keep to a rate, follows no redirect, obeys no proxy of the environment and reads no clock. What it
 //! says about a failure never holds the token, the URL or what stood on the card.
 
-mod answer;
 mod arrival;
 mod reason;
 #[cfg(test)]
@@ -16,7 +15,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Response, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
-pub(crate) use answer::retry_after;
+use crate::rate::{Answer, Heard};
 pub use arrival::Arrival;
 use reason::Confidential;
 pub(crate) use reason::{plain, root_cause};
@@ -124,14 +123,12 @@ impl Phone {
         Ok(Self { client, attempt_timeout })
     }
 
-    /// Sends a card, once. `card_json` is the whole body, `{"card":[…]}`; `now` is what a date in the answer is measured by.
-    pub async fn send(&self, target: &Target<'_>, call_id: &str, card_json: &str, now: Timestamp) -> Attempt {
+    /// Sends a card, once, and tells what was heard about the API's rate. `card_json` is the whole body, `{"card":[…]}`;
+    /// `now` is what a date in the answer is measured by, so that a wait is rather too long than too short.
+    pub async fn send(&self, target: &Target<'_>, call_id: &str, card_json: &str, now: Timestamp) -> (Attempt, Heard) {
         let Some(url) = cards_url(target.api, call_id) else {
-            return Attempt::Later {
-                why: "no URL can be made of the API's address and the call's id".to_owned(),
-                after: None,
-                status: None,
-            };
+            let why = "no URL can be made of the API's address and the call's id".to_owned();
+            return (Attempt::Later { why, after: None, status: None }, Heard::Unsent);
         };
         let confidential = Confidential { token: target.token.expose_secret(), url: &url, call_id, card_json };
         let request = self
@@ -147,17 +144,19 @@ impl Phone {
     }
 
     /// Sorts the failures into those before the first byte was written and all others.
-    fn unanswered(&self, error: &reqwest::Error, confidential: &Confidential<'_>) -> Attempt {
+    fn unanswered(&self, error: &reqwest::Error, confidential: &Confidential<'_>) -> (Attempt, Heard) {
+        let unsent = |why| (Attempt::Later { why, after: None, status: None }, Heard::Unsent);
         if error.is_connect() {
-            let why = confidential.cleaned(&format!("no connection: {}", reason::root_cause(error)));
-            Attempt::Later { why, after: None, status: None }
+            unsent(confidential.cleaned(&format!("no connection: {}", reason::root_cause(error))))
         } else if error.is_builder() {
             // Its own words could hold what it was built of.
-            Attempt::Later { why: "the request could not be built".to_owned(), after: None, status: None }
+            unsent("the request could not be built".to_owned())
         } else if error.is_timeout() {
-            Attempt::Unknown { why: format!("no answer within {} s", self.attempt_timeout.as_secs_f32()) }
+            let why = format!("no answer within {} s", self.attempt_timeout.as_secs_f32());
+            (Attempt::Unknown { why }, Heard::Nothing)
         } else {
-            Attempt::Unknown { why: confidential.cleaned(&format!("no answer: {}", reason::root_cause(error))) }
+            let why = confidential.cleaned(&format!("no answer: {}", reason::root_cause(error)));
+            (Attempt::Unknown { why }, Heard::Nothing)
         }
     }
 }
@@ -174,23 +173,23 @@ fn cards_url(api: &str, call_id: &str) -> Option<Url> {
 }
 
 /// The status decides. The body only adds words, so its loss changes nothing.
-async fn answered(mut response: Response, confidential: &Confidential<'_>, now: Timestamp) -> Attempt {
+async fn answered(mut response: Response, confidential: &Confidential<'_>, now: Timestamp) -> (Attempt, Heard) {
     let status = response.status().as_u16();
+    let answer = Answer::read(status, response.headers(), Some(now));
     // Read in any case: a connection is used again only when its answer was taken from it.
     let body = read_start(&mut response, ANSWER_BYTES_MAX).await;
     if response.status().is_success() {
-        return Attempt::Sent { status };
+        return (Attempt::Sent { status }, Heard::Answer(answer));
     }
     let why = match reason::api_words(&body) {
         Some(words) => confidential.cleaned(&words),
         None => format!("the card API answered {status} without a reason"),
     };
-    match status {
-        408 | 429 | 500..=599 => {
-            Attempt::Later { why, after: answer::wait_asked_for(status, response.headers(), now), status: Some(status) }
-        }
+    let attempt = match status {
+        408 | 429 | 500..=599 => Attempt::Later { why, after: answer.wait(), status: Some(status) },
         _ => Attempt::Refused { status, why, unauthorized: matches!(status, 401 | 403) },
-    }
+    };
+    (attempt, Heard::Answer(answer))
 }
 
 /// Up to `bytes_max` bytes of the body, or what came before it broke off.

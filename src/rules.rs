@@ -64,6 +64,7 @@ use crate::card::{CardTemplate, Renderer};
 use crate::condition::{Facts, Space, When};
 use crate::event::{Direction, EventKind, Region};
 use crate::problem::{Code, Place, Problem};
+use crate::rate::Budget;
 use crate::source::{AccountApi, Network, Refreshed, Source, Stub};
 use matcher::Matcher;
 
@@ -114,8 +115,10 @@ pub struct Account {
     pub token_expires: Option<jiff::civil::Date>,
     /// What its webhooks must bring.
     pub access: Access,
-    /// Cards that may be sent in a minute.
+    /// Requests that may be sent in a minute: cards, questions whether one arrived, and lookups.
     pub requests_per_minute: u32,
+    /// What is left of them; shared by accounts that have the same token at the same API.
+    pub budget: Arc<Budget>,
 }
 
 impl Account {
@@ -126,6 +129,7 @@ impl Account {
             api: self.api.clone(),
             token: self.token.clone(),
             requests_per_minute: self.requests_per_minute,
+            budget: Arc::clone(&self.budget),
         }
     }
 }

@@ -271,14 +271,6 @@ impl Source {
         }
     }
 
-    /// How many questions a minute are right where the definition does not say; `None` where any number is.
-    pub fn default_per_minute(&self) -> Option<u32> {
-        match &self.kind {
-            Kind::Hipcall(hipcall) => hipcall.per_minute(),
-            _ => None,
-        }
-    }
-
     /// How many questions at a time are right where the definition does not say; `None` where that is not known.
     pub fn default_at_once(&self) -> Option<usize> {
         match &self.kind {

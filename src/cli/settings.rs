@@ -1,5 +1,7 @@
 //! What the environment says. Nothing below the command line reads it.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -65,6 +67,7 @@ pub(super) fn account() -> Result<Option<Account>> {
             ..Access::default()
         },
         requests_per_minute,
+        budget: Arc::default(),
     }))
 }
 

@@ -1,32 +1,43 @@
-//! One attempt: the last look, the account's budget, the card; and the question whether an earlier one arrived.
+//! One attempt: the last look, the permit of the account's budget, the card; and the question whether an earlier one arrived.
 //!
 //! Writes nothing but the decision that it is about to act on.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::retry::{Next, ask, next};
+use super::late::Why;
+use super::retry::{Next, ask, next, not_known};
 use super::{Shared, too_late};
-use crate::outbox::{Claimed, Decided, OutboxError, Settlement, Standing};
+use crate::outbox::{ASKED_FOR, Claimed, Decided, OutboxError, Settlement, Standing};
 use crate::phone::{Arrival, Attempt, Target};
+use crate::rate::{Hindrance, Permit};
 use crate::rules::Account;
-
-/// Why nothing could be sent or asked.
-const NO_BUDGET: &str = "the account's rate allows no more requests this minute";
 
 impl Shared {
     /// Asks whether the card of an earlier attempt arrived. `None`: it did not, or the API does not tell; it may be sent again,
     /// for the phone system shows the first card of a call, and a second one changes nothing for the agent.
-    pub(super) async fn ask(&self, claimed: &Claimed, account: &Account, card: &str) -> Option<Next> {
+    pub(super) async fn ask(
+        &self,
+        claimed: &Claimed,
+        account: &Account,
+        card: &str,
+        held: &mut Option<Permit>,
+    ) -> Option<Next> {
         let now = (self.outside.now)();
-        if let Err(free_at) = self.budgets.take(account, now) {
-            let wait = free_at.duration_since(now).try_into().ok();
-            return Some(self.ask_again(claimed, NO_BUDGET.to_owned(), wait));
-        }
+        let permit = match begun(account, held.take()) {
+            Ok(permit) => permit,
+            Err(hindrance) => {
+                // It may be asked for a while after the card could be sent no more.
+                let end = claimed.expires_at.saturating_add(ASKED_FOR).unwrap_or(Timestamp::MAX);
+                return Some(self.hindered(hindrance, end, Next::AskAt, not_known));
+            }
+        };
         let target = Target { api: &account.api, token: &account.token };
         let span = self.spans.request(claimed, account, "GET");
-        let arrival = self.phone.arrival(&target, &claimed.call_id, card, now).await;
+        let (arrival, heard) = self.phone.arrival(&target, &claimed.call_id, card, now).await;
+        permit.heard(&heard, Instant::now());
         span.told(&arrival);
         self.metrics.arrival(&account.name, &arrival);
         match arrival {
@@ -53,6 +64,21 @@ impl Shared {
         ask(why, after, claimed.attempts, now, claimed.expires_at, chance)
     }
 
+    /// What to do where the account's budget has come to an end since the delivery was claimed: `again` when there may be
+    /// room, unless that is not before `end`.
+    fn hindered(
+        &self,
+        hindrance: Hindrance,
+        end: Timestamp,
+        again: fn(Timestamp, String) -> Next,
+        not_again: fn(&str) -> String,
+    ) -> Next {
+        let why = Why::from(hindrance.cause);
+        let wait = hindrance.until.map(|until| until.saturating_duration_since(Instant::now())).unwrap_or_default();
+        let at = (self.outside.now)().saturating_add(wait).unwrap_or(Timestamp::MAX);
+        if at < end { again(at, why.in_words().to_owned()) } else { Next::TooLate(why, not_again(why.in_words())) }
+    }
+
     /// Keeps what was `decided`, unless an earlier attempt did, and sends the card of it.
     pub(super) async fn send(
         &self,
@@ -60,6 +86,7 @@ impl Shared {
         account: &Account,
         card: &str,
         decided: Option<Decided>,
+        held: &mut Option<Permit>,
     ) -> Result<Next, OutboxError> {
         match self.outbox.keep_card(claimed.id, decided).await? {
             Standing::Open => {}
@@ -69,19 +96,16 @@ impl Shared {
         }
         let now = (self.outside.now)();
         if let Some(too_late) = too_late(claimed, now) {
-            return Ok(Next::Settle(too_late));
+            return Ok(too_late);
         }
-        if let Err(free_at) = self.budgets.take(account, now) {
-            let why = NO_BUDGET.to_owned();
-            return Ok(if free_at < claimed.expires_at {
-                Next::RetryAt(free_at, why)
-            } else {
-                Next::Settle(Settlement::TooLate { reason: why })
-            });
-        }
+        let permit = match begun(account, held.take()) {
+            Ok(permit) => permit,
+            Err(hindrance) => return Ok(self.hindered(hindrance, claimed.expires_at, Next::RetryAt, str::to_owned)),
+        };
         let target = Target { api: &account.api, token: &account.token };
         let (begun, span) = (Instant::now(), self.spans.request(claimed, account, "POST"));
-        let attempt = self.phone.send(&target, &claimed.call_id, card, now).await;
+        let (attempt, heard) = self.phone.send(&target, &claimed.call_id, card, now).await;
+        permit.heard(&heard, Instant::now());
         span.attempted(&attempt);
         self.metrics.attempt(&account.name, &attempt, begun.elapsed());
         if let Attempt::Refused { unauthorized: true, status, .. } = &attempt
@@ -97,4 +121,15 @@ impl Shared {
         }
         Ok(next(attempt, claimed.attempts, (self.outside.now)(), claimed.expires_at, (self.outside.chance)()))
     }
+}
+
+/// The permit for a request that begins now: the one that was reserved, or another one.
+fn begun(account: &Account, held: Option<Permit>) -> Result<Permit, Hindrance> {
+    let now = Instant::now();
+    let mut permit = match held {
+        Some(permit) => permit,
+        None => account.budget.take(account.requests_per_minute, now)?,
+    };
+    permit.begin(now)?;
+    Ok(permit)
 }

@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::late::Why;
 use crate::outbox::Settlement;
 use crate::phone::{Arrival, Attempt};
 use crate::rules::Account;
@@ -27,6 +28,12 @@ struct Settled {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TooLate {
+    account: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Attempted {
     account: String,
     outcome: &'static str,
@@ -36,6 +43,7 @@ struct Attempted {
 #[derive(Clone, Debug)]
 pub struct Metrics {
     settled: Family<Settled, Counter>,
+    too_late: Family<TooLate, Counter>,
     attempts: Family<Attempted, Counter>,
     arrivals: Family<Attempted, Counter>,
     decision_seconds: Histogram,
@@ -49,6 +57,7 @@ impl Metrics {
     pub fn register(registry: &mut Registry, accounts: &[Account]) -> Metrics {
         let metrics = Metrics {
             settled: Family::default(),
+            too_late: Family::default(),
             attempts: Family::default(),
             arrivals: Family::default(),
             decision_seconds: Histogram::new(SECONDS),
@@ -59,11 +68,16 @@ impl Metrics {
             for outcome in ATTEMPT_OUTCOMES {
                 let _ = metrics.attempts.get_or_create(&Attempted { account: account.name.clone(), outcome });
             }
+            for reason in Why::ALL.map(Why::as_str) {
+                let _ = metrics.too_late.get_or_create(&TooLate { account: account.name.clone(), reason });
+            }
             for outcome in ["arrived", "missing", "not_told", "later"] {
                 let _ = metrics.arrivals.get_or_create(&Attempted { account: account.name.clone(), outcome });
             }
         }
         registry.register("callcard_deliveries", "Settled deliveries by outcome and rule", metrics.settled.clone());
+        let help = "Deliveries that were too late, by what made them late";
+        registry.register("callcard_too_late", help, metrics.too_late.clone());
         registry.register("callcard_attempts", "Requests to the card API by outcome", metrics.attempts.clone());
         let help = "Questions whether a card of unknown outcome arrived, by answer";
         registry.register("callcard_arrivals", help, metrics.arrivals.clone());
@@ -87,6 +101,10 @@ impl Metrics {
 
     pub(super) fn arrival(&self, account: &str, told: &Arrival) {
         self.arrivals.get_or_create(&Attempted { account: account.to_owned(), outcome: arrival(told) }).inc();
+    }
+
+    pub(super) fn too_late(&self, account: &str, why: Why) {
+        self.too_late.get_or_create(&TooLate { account: account.to_owned(), reason: why.as_str() }).inc();
     }
 
     pub(super) fn decision(&self, took: Duration) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::late::Why;
 use crate::outbox::Settlement;
 use crate::phone::Attempt;
 
@@ -18,6 +19,8 @@ const WAIT_MAX: Duration = Duration::from_secs(8);
 pub(super) enum Next {
     /// It is over.
     Settle(Settlement),
+    /// It is over, because its time is: why, and in words.
+    TooLate(Why, String),
     /// Send the same card again at this time, and why.
     RetryAt(Timestamp, String),
     /// Ask at this time whether the card arrived, and why that is unknown.
@@ -26,14 +29,14 @@ pub(super) enum Next {
 
 /// `attempts`: those before this one. `chance`: from 0 up to 1.
 pub(super) fn next(attempt: Attempt, attempts: u32, now: Timestamp, expires_at: Timestamp, chance: f64) -> Next {
-    let (why, after) = match attempt {
+    let (why, after, cause) = match attempt {
         Attempt::Sent { status } => return Next::Settle(Settlement::Sent { status }),
         Attempt::Refused { status, why, .. } => return Next::Settle(Settlement::Refused { status, reason: why }),
-        Attempt::Later { why, after, .. } => (why, after),
+        Attempt::Later { why, after, status } => (why, after, if status == Some(429) { Why::Rate } else { Why::Api }),
         Attempt::Unknown { why } => return ask(why, None, attempts, now, expires_at, chance),
     };
     let at = now.saturating_add(wait(attempts, after, chance)).unwrap_or(Timestamp::MAX);
-    if at < expires_at { Next::RetryAt(at, why) } else { Next::Settle(Settlement::TooLate { reason: why }) }
+    if at < expires_at { Next::RetryAt(at, why) } else { Next::TooLate(cause, why) }
 }
 
 /// Asks in a while and, for the truth of what is told about the call, once more when it is too late to send anything.
@@ -46,11 +49,15 @@ pub(super) fn ask(
     chance: f64,
 ) -> Next {
     if now >= expires_at {
-        let reason = format!("whether the card arrived is not known: {why}");
-        return Next::Settle(Settlement::TooLate { reason });
+        return Next::TooLate(Why::Api, not_known(&why));
     }
     let at = now.saturating_add(wait(attempts, after, chance)).unwrap_or(Timestamp::MAX);
     Next::AskAt(at.min(expires_at), why)
+}
+
+/// Why a call is told to have no card, though it may have one.
+pub(super) fn not_known(why: &str) -> String {
+    format!("whether the card arrived is not known: {why}")
 }
 
 /// Half of the wait is fixed and half is chance, so that many calls do not come back at once. What the API asks for
@@ -75,7 +82,7 @@ mod tests {
     fn seconds(next: Next) -> f64 {
         match next {
             Next::RetryAt(at, _) | Next::AskAt(at, _) => at.duration_since(NOW).as_secs_f64(),
-            settled @ Next::Settle(_) => panic!("{settled:?}"),
+            over => panic!("{over:?}"),
         }
     }
 
@@ -100,10 +107,7 @@ mod tests {
 
     #[test]
     fn what_would_come_too_late_is_settled_by_name() {
-        assert_eq!(
-            next(later(Some(20)), 0, NOW, at(10), 0.5),
-            Next::Settle(Settlement::TooLate { reason: "busy".into() })
-        );
+        assert_eq!(next(later(Some(20)), 0, NOW, at(10), 0.5), Next::TooLate(Why::Api, "busy".into()));
     }
 
     #[test]
@@ -112,7 +116,7 @@ mod tests {
         assert!(matches!(next(NOW, at(1000)), Next::AskAt(..)));
         assert_eq!(next(NOW, at(2)), Next::AskAt(at(2), "no answer".into()));
         let reason = "whether the card arrived is not known: no answer".to_owned();
-        assert_eq!(next(at(2), at(2)), Next::Settle(Settlement::TooLate { reason }));
+        assert_eq!(next(at(2), at(2)), Next::TooLate(Why::Api, reason));
     }
 
     #[test]

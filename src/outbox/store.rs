@@ -49,9 +49,9 @@ const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 ///
 /// All times are milliseconds since 1970. `claimable_at` is when a claim may take the row: when it is due or, while it is
 /// leased, when the lease runs out; while an earlier event of its call is undecided, when it expires; none once it is settled.
-/// The two indexes on it hold unsettled rows only, so they stay as small as the backlog, however many settled rows are kept.
+/// The indexes on unsettled rows stay as small as the backlog, however many settled ones are kept.
 /// `is_unknown` says that the card may have been sent; what an earlier version left unsettled with a card may have been, too.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "
     CREATE TABLE delivery (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -96,6 +96,11 @@ const STEPS: [&str; 3] = [
     UPDATE delivery SET is_unknown = 1 WHERE settled_at IS NULL AND card IS NOT NULL;
 ",
     "ALTER TABLE delivery ADD COLUMN traceparent TEXT;",
+    "
+    DROP INDEX delivery_newest;
+    CREATE INDEX delivery_newest ON delivery (account, started_at, id, claimable_at) WHERE claimable_at IS NOT NULL;
+    CREATE INDEX delivery_expiring ON delivery (expires_at) WHERE claimable_at IS NOT NULL;
+",
 ];
 
 /// The connection that writes, and the lock that makes it the only one.

@@ -3,14 +3,12 @@
 //! Each function runs within a transaction that it neither begins nor ends, and does nothing else that could be seen from
 //! outside, because that transaction may yet be undone.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::{Accept, Acceptance, Claimed, Decided, DeliveryId, Settlement, Standing, State};
 
-type Sql<T> = Result<T, rusqlite::Error>;
+pub(super) type Sql<T> = Result<T, rusqlite::Error>;
 
 /// How many unreadable bodies are kept: enough to see what a change at the phone system broke, little enough for any disk
 /// (the webhook limits one to 256 KiB).
@@ -50,30 +48,6 @@ pub(super) fn accept(connection: &Connection, event: &Accept) -> Sql<Acceptance>
         _ if is_over => Acceptance::Over(id),
         _ => Acceptance::Accepted(id),
     })
-}
-
-pub(super) fn claim(connection: &Connection, now: Timestamp, lease: Duration, at_most: usize) -> Sql<Vec<Claimed>> {
-    let lease_until = now.saturating_add(lease).unwrap_or(Timestamp::MAX);
-    // The index is named because the planner would rather sort the whole backlog on each claim.
-    let mut statement = connection.prepare(
-        "UPDATE delivery SET state = 'leased', claimable_at = :lease_until, attempts = attempts + 1
-         WHERE id IN (SELECT id FROM delivery INDEXED BY delivery_newest WHERE claimable_at <= :now
-                      ORDER BY started_at DESC, id DESC LIMIT :at_most)
-         RETURNING id, account, call_id, event, body, started_at, received_at, expires_at, attempts - 1 AS earlier_attempts,
-                   max(received_at, coalesce((SELECT max(earlier.settled_at) FROM delivery AS earlier
-                       WHERE earlier.account = delivery.account AND earlier.call_id = delivery.call_id
-                       AND earlier.id < delivery.id), received_at)) AS turn_at,
-                   is_unknown, card, rule, revision, trace, traceparent",
-    )?;
-    let parameters = named_params! {
-        ":now": now.as_millisecond(),
-        ":lease_until": lease_until.as_millisecond(),
-        ":at_most": row_limit(at_most),
-    };
-    let mut claimed = statement.query_map(parameters, claimed)?.collect::<Sql<Vec<_>>>()?;
-    // SQLite returns updated rows in any order (<https://sqlite.org/lang_returning.html>).
-    claimed.sort_unstable_by_key(|one| std::cmp::Reverse((one.started_at, one.id)));
-    Ok(claimed)
 }
 
 pub(super) fn keep_card(connection: &Connection, id: DeliveryId, decided: Option<&Decided>) -> Sql<Standing> {
@@ -203,35 +177,13 @@ pub(super) fn keep_unreadable(
     Ok(())
 }
 
-pub(super) fn next_due(connection: &Connection) -> Sql<Option<Timestamp>> {
-    // Ordered, not `min`: over a partial index SQLite answers this with one look.
-    connection
-        .query_row(
-            "SELECT claimable_at FROM delivery WHERE claimable_at IS NOT NULL ORDER BY claimable_at LIMIT 1",
-            [],
-            |row| timestamp(row, "claimable_at"),
-        )
-        .optional()
-}
-
 pub(super) fn pending(connection: &Connection) -> Sql<u64> {
     let count: i64 =
         connection.query_row("SELECT count(*) FROM delivery WHERE claimable_at IS NOT NULL", [], |row| row.get(0))?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-pub(super) fn oldest_pending(connection: &Connection) -> Sql<Option<Timestamp>> {
-    connection
-        .query_row(
-            "SELECT started_at FROM delivery INDEXED BY delivery_newest WHERE claimable_at IS NOT NULL
-             ORDER BY started_at LIMIT 1",
-            [],
-            |row| timestamp(row, "started_at"),
-        )
-        .optional()
-}
-
-fn claimed(row: &rusqlite::Row<'_>) -> Sql<Claimed> {
+pub(super) fn claimed(row: &rusqlite::Row<'_>) -> Sql<Claimed> {
     Ok(Claimed {
         id: DeliveryId(row.get("id")?),
         account: row.get("account")?,

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::reason::Confidential;
 use super::{Attempt, Phone, Target, answered, cards_url, read_start};
+use crate::rate::{Answer, Heard};
 
 /// How much of the answer is read: cards are a few kilobytes each, and a call has one.
 const ARRIVAL_BYTES_MAX: usize = 256 * 1024;
@@ -39,32 +40,44 @@ pub enum Arrival {
 }
 
 impl Phone {
-    /// Asks which cards a call has, once. `card_json` is the card it is about: its texts never stand in a reason.
-    pub async fn arrival(&self, target: &Target<'_>, call_id: &str, card_json: &str, now: Timestamp) -> Arrival {
+    /// Asks which cards a call has, once, and tells what was heard about the API's rate. `card_json` is the card it is
+    /// about: its texts never stand in a reason.
+    pub async fn arrival(
+        &self,
+        target: &Target<'_>,
+        call_id: &str,
+        card_json: &str,
+        now: Timestamp,
+    ) -> (Arrival, Heard) {
         let Some(url) = cards_url(target.api, call_id) else {
             // Nothing was sent there either.
-            return Arrival::Missing;
+            return (Arrival::Missing, Heard::Unsent);
         };
         let confidential = Confidential { token: target.token.expose_secret(), url: &url, call_id, card_json };
         let request = self.client.get(url.clone()).bearer_auth(target.token.expose_secret());
-        let attempt = match request.send().await {
+        let (attempt, heard) = match request.send().await {
             Ok(mut response) if response.status().is_success() => {
                 let status = response.status().as_u16();
+                let heard = Heard::Answer(Answer::read(status, response.headers(), Some(now)));
                 match has_card(&read_start(&mut response, ARRIVAL_BYTES_MAX).await) {
-                    Some(true) => return Arrival::Arrived { status },
-                    Some(false) => return Arrival::Missing,
-                    None => Attempt::Unknown { why: format!("the card API answered {status} without a list of cards") },
+                    Some(true) => return (Arrival::Arrived { status }, heard),
+                    Some(false) => return (Arrival::Missing, heard),
+                    None => {
+                        let why = format!("the card API answered {status} without a list of cards");
+                        (Attempt::Unknown { why }, heard)
+                    }
                 }
             }
             Ok(response) => answered(response, &confidential, now).await,
             Err(error) => self.unanswered(&error, &confidential),
         };
-        match attempt {
+        let arrival = match attempt {
             Attempt::Sent { status } => Arrival::Arrived { status },
             Attempt::Refused { status, .. } => Arrival::NotTold { status },
             Attempt::Later { why, after, .. } => Arrival::Later { why, after },
             Attempt::Unknown { why } => Arrival::Later { why, after: None },
-        }
+        };
+        (arrival, heard)
     }
 }
 

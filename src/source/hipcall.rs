@@ -1,6 +1,6 @@
 //! The phone system's own directory: contacts and companies, found by number with the token of the call's account.
 //!
-//! It keeps no answer and asks once. That the address may be a private one is right: it is the operator's own setting, and
+//! It keeps no answer and asks once, where the account's rate leaves a request for it. That the address may be a private one is right: it is the operator's own setting, and
 //! nothing that a rule says gets into it.
 //!
 //! What is known of the lookup, all of it from the vendor's repositories on GitHub:
@@ -16,16 +16,21 @@ use reqwest::header::{ACCEPT, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::http::answer::{BODY_BYTES_MAX, body, broken, refused};
 use super::{Again, Failure, Kind, Made, Question, Reach, Record, Records, owner};
 use crate::problem::Fault;
+use crate::rate::{Answer, Budget, Heard};
 
 /// The parameter that holds the number.
 const NUMBER: &str = "number";
 
 /// How long to leave the API alone when it says "too many" and no time: its limit is counted by the minute.
 const LIMIT_IS_WHOLE_AFTER: Duration = Duration::from_secs(60);
+
+/// Why nothing could be asked.
+const NO_BUDGET: &str = "the account's rate leaves no request for it now: the rest is for cards";
 
 /// The field that tells a contact from a company. The API is not known to have one of this name; ours would win.
 const FOUND_AS: &str = "found_as";
@@ -39,8 +44,10 @@ pub struct AccountApi {
     pub api: String,
     /// The bearer token.
     pub token: SecretString,
-    /// What the phone system allows it in a minute, cards and lookups together.
+    /// What the account may send in a minute, cards and lookups together.
     pub requests_per_minute: u32,
+    /// What is left of it.
+    pub budget: Arc<Budget>,
 }
 
 /// The directories of all accounts; copies share them.
@@ -61,11 +68,6 @@ pub(super) fn compile(definition: &Value, reach: &Reach<'_>) -> Result<Made, Vec
 }
 
 impl Hipcall {
-    /// Lookups a minute that leave the cards their share: half of what the smallest account may ask.
-    pub(super) fn per_minute(&self) -> Option<u32> {
-        self.accounts.iter().map(|account| (account.requests_per_minute / 2).max(1)).min()
-    }
-
     pub(super) async fn ask(&self, question: &Question) -> Result<Records, Failure> {
         let Some(e164) = question.customer.e164() else { return Ok(Records::default()) };
         let account = self.accounts.iter().find(|account| account.account == question.account);
@@ -74,7 +76,13 @@ impl Hipcall {
         let url = url.map_err(|_| Failure::lasting("the account's API has no readable URL"))?;
         let request = self.client.get(url).query(&[(self.parameter.as_str(), e164)]);
         let request = request.header(ACCEPT, "application/json").bearer_auth(account.token.expose_secret());
+        let permit = account.budget.take_for_lookup(account.requests_per_minute, Instant::now());
+        let mut permit = permit.ok_or_else(|| Failure::unsent(NO_BUDGET))?;
+        permit.begin(Instant::now()).map_err(|_| Failure::unsent(NO_BUDGET))?;
         let response = request.send().await.map_err(|error| broken(&error))?;
+        let now = Instant::now();
+        let answer = Answer::read(response.status().as_u16(), response.headers(), account.budget.time(now));
+        permit.heard(&Heard::Answer(answer), now);
         if !response.status().is_success() {
             return Err(no_answer(&response));
         }
@@ -211,22 +219,6 @@ mod tests {
             assert_eq!(said.records[0]["name"], name);
             assert!(said.records[0].get("company").is_none_or(Value::is_null));
         }
-    }
-
-    #[test]
-    fn lookups_leave_half_of_the_smallest_accounts_requests_to_cards() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let of = |limits: &[u32]| {
-            let account = |limit: &u32| AccountApi {
-                account: limit.to_string(),
-                api: String::new(),
-                token: String::new().into(),
-                requests_per_minute: *limit,
-            };
-            let accounts = limits.iter().map(account).collect();
-            Hipcall { client: Arc::new(Client::new()), accounts, parameter: String::new() }.per_minute()
-        };
-        assert_eq!((of(&[60]), of(&[60, 20]), of(&[1]), of(&[])), (Some(30), Some(10), Some(1), None));
     }
 
     #[test]

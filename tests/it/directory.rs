@@ -92,7 +92,7 @@ async fn a_directory_that_refuses_or_breaks_off_has_failed_and_says_why_without_
         (phone::error(401), "it refuses the account's token with status 401"),
         (phone::error(404), "it answered with status 404"),
         (phone::error(503), "it answered with status 503"),
-        (phone::too_many(7), "it answered with status 429"),
+        (phone::too_many(1), "it answered with status 429"),
         (Reply::json(200, &json!({"data": []})), "its answer has no `data` with `contacts` and `companies`"),
         (Reply::Close, "the request failed"),
     ] {

@@ -171,9 +171,9 @@ async fn a_token_that_the_api_refuses_is_said_loudly_once() {
 async fn nothing_is_sent_once_the_call_is_older_than_send_within() {
     let phone = Phone::start();
     let rules = EVERYBODY.replace("rules:", "defaults: {send_within: 2s}\nrules:");
-    let server = Server::with(&rules, &phone).await;
-    let faults = [error(500), too_many(1), too_many(30), Reply::Close];
-    for (position, fault) in faults.into_iter().enumerate() {
+    // Each to a server of its own: what the API says to one call counts for the next ones.
+    for (position, fault) in [error(500), too_many(1), too_many(30), Reply::Close].into_iter().enumerate() {
+        let server = Server::with(&rules, &phone).await;
         let id = format!("late-{position}");
         phone.always(Some(fault));
         let begun = std::time::Instant::now();
@@ -187,5 +187,6 @@ async fn nothing_is_sent_once_the_call_is_older_than_send_within() {
         assert!(received.iter().all(|one| one.request.at.duration_since(begun) < within));
     }
     phone.always(None);
+    let server = Server::with(&rules, &phone).await;
     assert_eq!(server.ring_and_settle(&inbound("in-time", NUMBER)).await["state"], "sent");
 }

@@ -112,6 +112,7 @@ impl Phone {
             token_expires: None,
             access: Access::by_secret(self.secret.clone().into()),
             requests_per_minute: 60,
+            budget: Arc::default(),
         }
     }
 

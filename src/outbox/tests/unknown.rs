@@ -53,7 +53,7 @@ async fn a_card_that_an_earlier_version_left_unsettled_may_have_been_sent() {
     let id = sending(&outbox, "a").await;
     outbox.close().await;
     let path = directory.path().join("outbox.sqlite3");
-    let earlier = "ALTER TABLE delivery DROP COLUMN is_unknown; ALTER TABLE delivery DROP COLUMN traceparent; PRAGMA user_version = 1;";
+    let earlier = "ALTER TABLE delivery DROP COLUMN is_unknown; ALTER TABLE delivery DROP COLUMN traceparent; DROP INDEX delivery_expiring; PRAGMA user_version = 1;";
     Connection::open(path).unwrap().execute_batch(earlier).unwrap();
     let outbox = open(directory.path()).unwrap();
     assert_eq!(state(&outbox, id).await, State::Unknown);

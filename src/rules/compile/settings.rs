@@ -142,7 +142,7 @@ impl Compiler<'_> {
                 })
             };
             let api = value("api", DEFAULT_API, DEFAULT_API);
-            let token = value("token", "", "unset");
+            let token = value("token", "", "unset").into();
             let expires = entry.node.child("token_expires").map(|_| value("token_expires", "", ""));
             // What is not looked up is no date yet.
             let expires = expires
@@ -152,8 +152,9 @@ impl Compiler<'_> {
             match checked_api(&api) {
                 Ok(api) => accounts.push(Account {
                     name: entry.name.to_owned(),
+                    budget: self.environment.network.budget(&api, &token),
                     api,
-                    token: token.into(),
+                    token,
                     token_expires: expires,
                     access,
                     requests_per_minute: entry

@@ -190,7 +190,6 @@ impl<'a> Compiler<'a> {
         let definition = entry.node.to_json();
         let compiled = Source::compile(&definition, &reach).map_err(|found| faults.extend(found)).ok()?;
         faults.extend(compiled.faults);
-        care.per_minute = care.per_minute.or(compiled.source.default_per_minute());
         if let (None, Some(at_once)) = (entry.node.child("at_once"), compiled.source.default_at_once()) {
             care.at_once = at_once;
         }
@@ -209,7 +208,9 @@ fn fingerprint(name: &str, definition: &Value, reach: &Reach<'_>, expanded: &[St
     let (definition, within) = (definition.to_string(), reach.answer_within.as_millis().to_string());
     let mut hash = Sha256::new();
     let parts = [name, &definition, &directory, &region, &within];
+    let limits: Vec<String> = reach.accounts.iter().map(|api| api.requests_per_minute.to_string()).collect();
     let accounts = reach.accounts.iter().flat_map(|api| [api.account.as_str(), &api.api, api.token.expose_secret()]);
+    let accounts = accounts.chain(limits.iter().map(String::as_str));
     for part in parts.into_iter().chain(expanded.iter().map(String::as_str)).chain(accounts) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());

@@ -1,4 +1,4 @@
-//! What HTTP sources share over all reloads: connections and tokens.
+//! What is shared over all reloads: the connections and tokens of HTTP sources, and the budgets of accounts.
 //!
 //! Nothing is kept that no rule set in force uses; what that is, only their sources know.
 
@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy};
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::oauth2::{Grant, Tokens};
+use crate::rate::Budget;
 use crate::source::guard::PublicOnly;
 
 /// A source that does not even accept a connection in this time is down.
@@ -25,6 +27,7 @@ pub struct Network {
     private: Arc<Client>,
     proxied: Arc<Kept<Client>>,
     tokens: Arc<Kept<Tokens>>,
+    budgets: Arc<Kept<Budget>>,
 }
 
 impl Network {
@@ -34,7 +37,14 @@ impl Network {
     /// Where the TLS roots of the system can't be loaded.
     pub fn new() -> Result<Network, reqwest::Error> {
         let (public, private) = (made(false, None)?, made(true, None)?);
-        Ok(Network { public, private, proxied: Arc::default(), tokens: Arc::default() })
+        Ok(Network { public, private, proxied: Arc::default(), tokens: Arc::default(), budgets: Arc::default() })
+    }
+
+    /// What may be asked of the API of a phone-system account: who has the same token there has the same budget.
+    pub fn budget(&self, api: &str, token: &SecretString) -> Arc<Budget> {
+        let parts = [api, token.expose_secret()];
+        let Ok(budget) = self.budgets.get_or(&parts, || Ok::<_, std::convert::Infallible>(Arc::default()));
+        budget
     }
 
     /// Connections that may lead to private addresses.

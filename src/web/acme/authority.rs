@@ -16,7 +16,8 @@ use jiff::Timestamp;
 use reqwest::{Certificate, Client, redirect};
 use serde_json::json;
 
-use crate::phone::{retry_after, root_cause};
+use crate::phone::root_cause;
+use crate::rate::retry_after;
 
 /// One request. A validation is not waited for in it, that is asked about again and again.
 const REQUEST_WITHIN: Duration = Duration::from_secs(30);

@@ -13,8 +13,9 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
+use tokio::time::Instant;
 
-use crate::rules::Live;
+use crate::rules::{Account, Live};
 
 /// What is known beside the counters.
 #[derive(Debug)]
@@ -64,7 +65,22 @@ impl Collector for InForce {
         let limits: Vec<_> =
             accounts.iter().map(|account| (account.name.as_str(), f64::from(account.requests_per_minute))).collect();
         let help = "Requests to the card API that the account may make in a minute";
-        metric("callcard_account_requests_per_minute", help, "account", &limits)
+        metric("callcard_account_requests_per_minute", help, "account", &limits)?;
+        let (now, time) = (Instant::now(), (self.now)());
+        let left = |account: &Account| account.budget.left(account.requests_per_minute, now);
+        let left: Vec<_> = accounts
+            .iter()
+            .map(|account| (account.name.as_str(), u32::try_from(left(account)).map_or(f64::MAX, f64::from)))
+            .collect();
+        let help = "Requests that the account may still make now, by its own count and what the API says";
+        metric("callcard_account_requests_left", help, "account", &left)?;
+        let stopped = |account: &Account| account.budget.stopped_for(now).map(|wait| time.saturating_add(wait).ok());
+        let stopped: Vec<_> = accounts
+            .iter()
+            .map(|account| (account.name.as_str(), stopped(account).flatten().map_or(0.0, seconds)))
+            .collect();
+        let help = "Until when the API wants no more requests of the account, in seconds since 1970; 0 where it does not say so";
+        metric("callcard_account_stopped_until_timestamp_seconds", help, "account", &stopped)
     }
 }
 
