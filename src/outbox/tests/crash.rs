@@ -101,7 +101,7 @@ async fn lived() -> Life {
 /// Works off what was left as the courier does, and returns the calls whose card was sent.
 async fn worked_off(outbox: &Outbox, shown: &BTreeSet<&str>) -> Vec<String> {
     let mut sent = Vec::new();
-    while next_due(&outbox).await.is_some() {
+    while next_due(outbox).await.is_some() {
         for one in outbox.claim(at(10), LEASE, 10).await.unwrap() {
             let has_card = shown.contains(one.call_id.as_str()) || sent.contains(&one.call_id);
             let settlement = if one.is_unknown && has_card {
