@@ -31,7 +31,6 @@ pub fn public(webhooks: Arc<Webhooks>) -> Router {
 pub fn admin(admin: Arc<Admin>) -> Router {
     let guard = Arc::new(admin::Guard::new(Arc::clone(&admin)));
     Router::new()
-        .route("/readyz", get(admin::ready))
         .route("/metrics", get(admin::metrics))
         .route("/-/reload", post(admin::reload))
         .route("/-/forget", post(admin::forget))
@@ -39,8 +38,9 @@ pub fn admin(admin: Arc<Admin>) -> Router {
         .route("/api/deliveries/{id}", get(admin::delivery))
         .route("/api/deliveries/{id}/retry", post(admin::again))
         .route("/api/unreadable", get(admin::unreadable))
-        .route_layer(axum::middleware::from_fn_with_state(guard, admin::authorize))
+        .route_layer(axum::middleware::from_fn_with_state(Arc::clone(&guard), admin::authorize))
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(admin::ready).with_state(guard))
         .layer(axum::middleware::from_fn(admin::harmless))
         .with_state(admin)
 }

@@ -11,7 +11,7 @@ pub(super) use guard::{Guard, authorize, harmless};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::metrics::Forgetting;
+use super::metrics::{Forgetting, Refusal};
 use super::{Certificates, Metrics};
 use crate::event::CustomerNumber;
 use crate::outbox::{Again, DeliveryId, Filter, Outbox, OutboxError, State as DeliveryState};
@@ -60,13 +60,22 @@ pub struct Admin {
     pub token: Option<SecretString>,
 }
 
-/// `GET /readyz`: 200 where events can be stored, else 503 with the reason; 503 too as soon as a stop was asked for.
-pub(super) async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+/// `GET /readyz`: 200 where events can be stored, else 503 with the reason; 503 too as soon as a stop was asked for. Whoever has
+/// no token is told that much, because the probes of orchestrators have none, and nothing else.
+pub(super) async fn ready(State(guard): State<Arc<Guard>>, request: Request) -> Response {
+    let objection = guard.objection(&request);
+    if let Some(why @ Refusal::WrongToken) = objection {
+        return guard.refuse(why, &request);
+    }
+    let admin = &guard.admin;
     let rules = admin.live.rules();
     let outbox = outbox::look(&admin.outbox).await;
     let stopping = *admin.stopping.borrow();
     let is_ready = outbox.trouble.is_none() && !stopping;
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    if objection.is_some() {
+        return (status, Json(json!({ "ready": is_ready }))).into_response();
+    }
     let body = json!({
         "ready": is_ready,
         "stopping": stopping,

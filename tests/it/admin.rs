@@ -93,7 +93,6 @@ async fn with_a_token_the_admin_address_lets_nobody_in_without_it() {
     let admin = server.admin.replace("0.0.0.0", "127.0.0.1");
     let revision = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["revision"].clone();
     for (method, path) in [
-        ("GET", "/readyz"),
         ("GET", "/metrics"),
         ("POST", "/-/reload"),
         ("POST", "/-/forget?number=05321234567"),
@@ -117,4 +116,9 @@ async fn with_a_token_the_admin_address_lets_nobody_in_without_it() {
     }
     // A load balancer has no token.
     assert_eq!(server.client.get(format!("{admin}/healthz")).send().await.unwrap().status(), 200);
+    let ready = || server.client.get(format!("{admin}/readyz"));
+    let (known, unknown) = (ready().bearer_auth("admin-canary-40d2").send().await, ready().send().await);
+    assert_eq!(unknown.unwrap().text().await.unwrap(), "{\"ready\":true}");
+    assert!(revision(&known.unwrap().text().await.unwrap()).is_string());
+    assert_eq!(ready().bearer_auth("admin-canary-40d").send().await.unwrap().status(), 401);
 }

@@ -63,7 +63,7 @@ async fn no_page_of_another_site_changes_anything_and_programs_still_do() {
 async fn by_a_name_that_is_made_to_lead_here_nothing_can_be_read() {
     let phone = Phone::start();
     let server = Server::with(EVERYBODY, &phone).await;
-    for path in ["/readyz", "/metrics", "/api/deliveries", "/api/deliveries/1", "/api/unreadable"] {
+    for path in ["/metrics", "/api/deliveries", "/api/deliveries/1", "/api/unreadable"] {
         for host in ["evil.example", "evil.example:9090", "localhost.evil.example", "192.168.0.7:9090"] {
             let (status, _, said) = asked(&server, &Method::GET, path, &[("Host", host)]).await;
             assert_eq!(status, 403, "{path} at {host}");
@@ -75,7 +75,10 @@ async fn by_a_name_that_is_made_to_lead_here_nothing_can_be_read() {
             assert_eq!(status, if path.ends_with("/1") { 404 } else { 200 }, "{path} at {host}");
         }
     }
-    assert_eq!(asked(&server, &Method::GET, "/healthz", &[("Host", "balancer.example")]).await.0, 200);
+    let balancer = [("Host", "balancer.example")];
+    assert_eq!(asked(&server, &Method::GET, "/healthz", &balancer).await.0, 200);
+    let (status, _, said) = asked(&server, &Method::GET, "/readyz", &balancer).await;
+    assert_eq!((status, said.as_str()), (200, "{\"ready\":true}"));
 }
 
 #[tokio::test]
@@ -99,7 +102,7 @@ async fn with_a_token_any_name_will_do_but_another_site_still_writes_nothing() {
         assert_eq!((status, headers["www-authenticate"].to_str().unwrap()), (401, "Bearer"));
     }
     super::canary::text("GuessCanary-1");
-    assert_eq!(asked(&server, &get, "/readyz", &[]).await.0, 401);
+    assert_eq!(asked(&server, &get, "/api/deliveries", &[]).await.0, 401);
     let (_, _, text) = asked(&server, &get, "/metrics", &[known]).await;
     assert!(text.contains("callcard_admin_refused_total{why=\"wrong_token\"} 20\n"), "{text}");
     assert!(text.contains("callcard_admin_refused_total{why=\"no_token\"} 1\n"), "{text}");

@@ -30,7 +30,7 @@ const REFUSED_EVERY: Duration = Duration::from_secs(10);
 
 /// Watches over the admin address.
 pub(in crate::web) struct Guard {
-    admin: Arc<Admin>,
+    pub(super) admin: Arc<Admin>,
     refused: Hush,
 }
 
@@ -40,7 +40,7 @@ impl Guard {
     }
 
     /// Why a request is not answered.
-    fn objection(&self, request: &Request) -> Option<Refusal> {
+    pub(super) fn objection(&self, request: &Request) -> Option<Refusal> {
         let headers = request.headers();
         match &self.admin.token {
             Some(token) => match given_token(headers) {
@@ -55,7 +55,7 @@ impl Guard {
     }
 
     /// The answer to what is refused, which is counted and told without what was sent.
-    fn refuse(&self, why: Refusal, request: &Request) -> Response {
+    pub(super) fn refuse(&self, why: Refusal, request: &Request) -> Response {
         self.admin.metrics.admin_refused(why);
         if let Some(silenced) = self.refused.say(why.as_str(), Instant::now()) {
             let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
