@@ -250,6 +250,7 @@ pub fn load(path: &Path, environment: &Environment<'_>) -> Loaded {
     }
     let known: Vec<&str> = compiled.rules.iter().map(|rule| rule.name.as_ref()).collect();
     let cases = cases::read(&directory.tests, root, &known, &compiled, &mut problems);
+    environment.secrets.hide(directory.rules.iter().map(|document| document.file.text.as_str()), &mut problems);
     let mut allowed = allow::allow(directory.rules.iter().chain(&directory.tests), environment.proofs, &mut problems);
     problems.sort_by(|a, b| by_place(a).cmp(&by_place(b)));
     // An alias says the same again.

@@ -3,6 +3,8 @@
 //! Expanded after the YAML is parsed, so nothing in a secret can change the structure of a file. A `$` that is not
 //! followed by `{` stays what it is. Messages name the variable, never its value.
 
+use crate::problem::Problem;
+
 /// Where secrets come from.
 #[derive(Clone, Copy)]
 pub enum Secrets<'a> {
@@ -11,6 +13,9 @@ pub enum Secrets<'a> {
     /// From environment variables and mounted files.
     From(&'a dyn Fn(&str) -> Option<String>),
 }
+
+/// Shorter values are words such as `TR`, which a message may have of its own.
+const HIDDEN_CHARACTERS_MIN: usize = 4;
 
 /// A mounted secret is a line, not a file of any size.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
@@ -31,6 +36,27 @@ impl Secrets<'_> {
         }
         expanded.push_str(rest);
         Ok(expanded)
+    }
+
+    /// Puts `${NAME}` back where a problem quotes what it stands for: whatever is wrong with a value, it is not told.
+    pub(super) fn hide<'a>(&self, texts: impl Iterator<Item = &'a str>, problems: &mut [Problem]) {
+        if matches!(self, Secrets::Unset) || problems.is_empty() {
+            return;
+        }
+        let names = texts.flat_map(|text| text.split("${").skip(1)).filter_map(|after| Some(after.split_once('}')?.0));
+        let known = names.filter_map(|name| Some((self.value(name, "").ok()?, format!("${{{name}}}"))));
+        let mut known: Vec<(String, String)> =
+            known.filter(|(value, _)| value.chars().count() >= HIDDEN_CHARACTERS_MIN).collect();
+        // A value may be part of a longer one.
+        known.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        for (value, name) in &known {
+            for problem in &mut *problems {
+                let replacement = problem.fix.as_mut().map(|fix| &mut fix.replacement);
+                for text in [Some(&mut problem.message), problem.help.as_mut(), replacement].into_iter().flatten() {
+                    *text = text.replace(value, name);
+                }
+            }
+        }
     }
 
     fn value(&self, name: &str, unset: &str) -> Result<String, String> {

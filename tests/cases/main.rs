@@ -30,6 +30,7 @@ mod readme;
 mod ready_made;
 mod sarif;
 mod schemas;
+mod secrets;
 mod shell;
 mod test_command;
 mod tidy;
