@@ -1,6 +1,6 @@
 //! What the outbox can't take now is tried again in a while, for a card must not be sent twice because a disk was full.
 //!
-//! Says so once a minute, and counts what it did not say.
+//! Says so once a minute, and counts each time.
 
 use tokio::time::Instant;
 
@@ -20,6 +20,7 @@ impl Shared {
 
     /// One key for whatever fails: it is one disk.
     pub(super) fn tell_failing(&self, error: &OutboxError) {
+        self.metrics.outbox_failed();
         if let Some(silenced) = self.failing.say("", Instant::now()) {
             tracing::error!(silenced, "{error}; what could not be written is tried again every second");
         }

@@ -46,6 +46,7 @@ pub struct Metrics {
     too_late: Family<TooLate, Counter>,
     attempts: Family<Attempted, Counter>,
     arrivals: Family<Attempted, Counter>,
+    outbox_failures: Counter,
     decision_seconds: Histogram,
     card_seconds: Histogram,
     attempt_seconds: Histogram,
@@ -60,6 +61,7 @@ impl Metrics {
             too_late: Family::default(),
             attempts: Family::default(),
             arrivals: Family::default(),
+            outbox_failures: Counter::default(),
             decision_seconds: Histogram::new(SECONDS),
             card_seconds: Histogram::new(SECONDS),
             attempt_seconds: Histogram::new(SECONDS),
@@ -81,6 +83,8 @@ impl Metrics {
         registry.register("callcard_attempts", "Requests to the card API by outcome", metrics.attempts.clone());
         let help = "Questions whether a card of unknown outcome arrived, by answer";
         registry.register("callcard_arrivals", help, metrics.arrivals.clone());
+        let help = "Times a delivery could not read or write the outbox, and rested before it tried again";
+        registry.register("callcard_outbox_failures", help, metrics.outbox_failures.clone());
         let help = "Seconds of a decision, with the questions to sources";
         registry.register("callcard_decision_seconds", help, metrics.decision_seconds.clone());
         let help = "Seconds from the webhook to the card's arrival";
@@ -105,6 +109,10 @@ impl Metrics {
 
     pub(super) fn too_late(&self, account: &str, why: Why) {
         self.too_late.get_or_create(&TooLate { account: account.to_owned(), reason: why.as_str() }).inc();
+    }
+
+    pub(super) fn outbox_failed(&self) {
+        self.outbox_failures.inc();
     }
 
     pub(super) fn decision(&self, took: Duration) {

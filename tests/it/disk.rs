@@ -74,8 +74,10 @@ async fn what_was_under_way_when_the_disk_became_full_is_settled_when_it_has_roo
         (times(&server, "the outbox could not be read or written: ") > 0).then_some(())
     })
     .await;
-    // Two rests, after which it would have been tried and told again.
-    tokio::time::sleep(Duration::from_millis(2500)).await;
+    until("it was tried again and again", async || {
+        (server.metric("callcard_outbox_failures_total").await >= 3.0).then_some(())
+    })
+    .await;
     assert_eq!(times(&server, "the outbox could not be read or written: "), 1, "it is told once a minute");
     has_room(&server);
     assert_eq!(server.settled("taken").await["state"], "sent");
