@@ -4,6 +4,7 @@
 
 pub(crate) mod edit;
 mod fix;
+mod plain;
 mod raw;
 mod syntax;
 pub(crate) mod write;
@@ -41,7 +42,7 @@ pub struct Mark {
 }
 
 /// One value of the tree.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// What it is.
     pub kind: Kind,
@@ -50,7 +51,7 @@ pub struct Node {
 }
 
 /// What a value is. Whole numbers beyond 64 bits and non-finite numbers are refused by the parser.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// Nothing, `null` or `~`.
     Null,
@@ -67,7 +68,7 @@ pub enum Kind {
 }
 
 /// A key of a mapping.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Key {
     /// The key.
     pub name: String,
@@ -96,6 +97,14 @@ impl Document {
             let root = Node { kind: Kind::Null, mark: Mark::default() };
             return Ok(Document { file: Arc::clone(file), root, problems: Vec::new() });
         }
+        if let Some(root) = plain::read(&file.text) {
+            return Ok(Document { file: Arc::clone(file), root, problems: Vec::new() });
+        }
+        Document::parse_any(file)
+    }
+
+    /// The same, whatever is in the file.
+    fn parse_any(file: &Arc<SourceFile>) -> Result<Document, Problem> {
         let raw = serde_yaml::from_str_with_options::<Spanned<Raw>>(&file.text, options())
             .map_err(|error| syntax::problem(file, &error))?;
         let mut document = Document {
