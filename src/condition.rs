@@ -28,15 +28,18 @@ pub use space::{
     Space, USER, WEEK, direction_ordinal, event_ordinal, id_of, id_ordinal,
 };
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::event::{CustomerNumber, Direction, EventKind, Kind};
 use crate::expression::Expression;
 
-/// Conditions that must all hold.
+/// Conditions that must all hold. It takes little room: there may be a hundred thousand of them, twice while rules are
+/// loaded again.
 #[derive(Clone, Debug, Default)]
 pub struct When {
-    conditions: Vec<Condition>,
+    conditions: Box<[Condition]>,
 }
 
 /// One key of a `when`.
@@ -44,7 +47,7 @@ pub struct When {
 struct Condition {
     key: &'static str,
     /// What the rule asks for, as it was written.
-    wanted: String,
+    wanted: Arc<str>,
     /// Whether it holds though nobody wrote it.
     implied: bool,
     test: Test,
@@ -54,22 +57,16 @@ struct Condition {
 #[derive(Clone, Debug)]
 enum Test {
     Account(Vec<String>),
-    Event(Vec<EventKind>),
+    Event(Arc<[EventKind]>),
     Direction(Vec<Direction>),
     /// Stands where a rule names no direction: everything but internal calls.
     NotInternal,
-    Customer(CustomerTest),
-    Line {
-        ids: Vec<i64>,
-        numbers: NumberSet,
-    },
-    Callee {
-        kinds: Vec<String>,
-        ids: Vec<i64>,
-    },
+    Customer(Box<CustomerTest>),
+    Line(Box<LineTest>),
+    Callee(Box<CalleeTest>),
     User(Vec<i64>),
     Schedule(Vec<Schedule>),
-    Expr(Expression),
+    Expr(Box<Expression>),
     Any(Vec<When>),
     Not(When),
 }
@@ -82,6 +79,20 @@ struct CustomerTest {
     countries: Option<Vec<String>>,
     kinds: Option<Vec<Kind>>,
     withheld: Option<bool>,
+}
+
+/// A `line`: its id or its number.
+#[derive(Clone, Debug)]
+struct LineTest {
+    ids: Vec<i64>,
+    numbers: NumberSet,
+}
+
+/// The parts of a `callee`; each that is there must hold.
+#[derive(Clone, Debug)]
+struct CalleeTest {
+    kinds: Vec<String>,
+    ids: Vec<i64>,
 }
 
 /// One condition with its answer, for people who ask why.
@@ -117,7 +128,7 @@ impl When {
             .iter()
             .map(|condition| Step {
                 key: condition.key,
-                wanted: condition.wanted.clone(),
+                wanted: condition.wanted.to_string(),
                 found: condition.test.found(facts),
                 holds: condition.test.holds(facts),
                 inner: condition.test.blocks().iter().map(|block| block.explain(facts)).collect(),
@@ -135,12 +146,12 @@ impl Test {
             Test::Direction(directions) => call.direction.is_some_and(|direction| directions.contains(&direction)),
             Test::NotInternal => call.direction != Some(Direction::Internal),
             Test::Customer(test) => test.holds(&call.customer),
-            Test::Line { ids, numbers } => {
-                call.line.id.is_some_and(|id| ids.contains(&id)) || numbers.contains(&call.line.number)
+            Test::Line(line) => {
+                call.line.id.is_some_and(|id| line.ids.contains(&id)) || line.numbers.contains(&call.line.number)
             }
-            Test::Callee { kinds, ids } => call.callee.as_ref().is_some_and(|callee| {
-                (kinds.is_empty() || kinds.contains(&callee.kind))
-                    && (ids.is_empty() || callee.id.is_some_and(|id| ids.contains(&id)))
+            Test::Callee(asked) => call.callee.as_ref().is_some_and(|callee| {
+                (asked.kinds.is_empty() || asked.kinds.contains(&callee.kind))
+                    && (asked.ids.is_empty() || callee.id.is_some_and(|id| asked.ids.contains(&id)))
             }),
             Test::User(ids) => call.user_id.is_some_and(|id| ids.contains(&id)),
             Test::Schedule(schedules) => schedules.iter().any(|schedule| schedule.open_at(facts.local())),
@@ -169,8 +180,8 @@ impl Test {
                 call.direction.map_or("absent", |direction| direction.as_str()).to_owned()
             }
             Test::Customer(_) => describe(&call.customer),
-            Test::Line { .. } => format!("id {}, number {}", id(call.line.id), describe(&call.line.number)),
-            Test::Callee { .. } => call
+            Test::Line(_) => format!("id {}, number {}", id(call.line.id), describe(&call.line.number)),
+            Test::Callee(_) => call
                 .callee
                 .as_ref()
                 .map_or_else(|| "absent".to_owned(), |callee| format!("{} {}", callee.kind, id(callee.id))),

@@ -73,18 +73,18 @@ impl Test {
                 side(DIRECTION, internal.complement())
             }
             Test::Customer(test) => test.area(space).into_iter().collect(),
-            Test::Line { ids: line_ids, numbers } => {
-                let mut cells = side(LINE_NUMBER, numbers.ordinals().clone());
-                if !line_ids.is_empty() {
-                    cells.extend(ids(LINE_ID, line_ids));
+            Test::Line(line) => {
+                let mut cells = side(LINE_NUMBER, line.numbers.ordinals().clone());
+                if !line.ids.is_empty() {
+                    cells.extend(ids(LINE_ID, &line.ids));
                 }
                 cells
             }
-            Test::Callee { kinds, ids: callee_ids } => {
-                let named = IntervalSet::of(kinds.iter().map(|kind| space.callee_kind(kind)));
+            Test::Callee(callee) => {
+                let named = IntervalSet::of(callee.kinds.iter().map(|kind| space.callee_kind(kind)));
                 let any = IntervalSet::of([0]).complement();
-                let of_kind = side(CALLEE_KIND, if kinds.is_empty() { any } else { named });
-                if callee_ids.is_empty() { of_kind } else { both(&of_kind, &ids(CALLEE_ID, callee_ids))? }
+                let of_kind = side(CALLEE_KIND, if callee.kinds.is_empty() { any } else { named });
+                if callee.ids.is_empty() { of_kind } else { both(&of_kind, &ids(CALLEE_ID, &callee.ids))? }
             }
             Test::User(user_ids) => ids(USER, user_ids),
             Test::Schedule(schedules) => {

@@ -3,10 +3,13 @@
 //! The shape has been checked against the schema before; what is left are number patterns, list names and country codes.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use super::{Condition, CustomerTest, NumberSet, PatternError, Schedule, Schedules, Test, When, pattern};
+use super::{
+    CalleeTest, Condition, CustomerTest, LineTest, NumberSet, PatternError, Schedule, Schedules, Test, When, pattern,
+};
 use crate::event::{CustomerNumber, Direction, EventKind, Kind, Region};
 use crate::expression::{Expression, Scope};
 use crate::problem::{Code, Fault, did_you_mean, nearest};
@@ -96,6 +99,16 @@ impl Lists {
     }
 }
 
+/// What nearly every rule implies, made once.
+static NOT_INTERNAL: LazyLock<Condition> =
+    LazyLock::new(|| implied("direction", "not internal, unless given", Test::NotInternal));
+static CALL_INIT: LazyLock<Condition> =
+    LazyLock::new(|| implied("event", "call_init, unless given", Test::Event([EventKind::CallInit].into())));
+
+fn implied(key: &'static str, wanted: &str, test: Test) -> Condition {
+    Condition { key, wanted: wanted.into(), implied: true, test }
+}
+
 impl When {
     /// Compiles the `when` of a rule; `None` where the rule has none. Without an `event` it means `call_init`, and
     /// without `internal` in any `direction` it never holds for an internal call.
@@ -106,26 +119,16 @@ impl When {
         let mut faults = Vec::new();
         let empty = Map::new();
         let keys = when.and_then(Value::as_object).unwrap_or(&empty);
-        let mut compiled = block(keys, "", known, &mut faults);
-        if !names(when, "event", |_| true) {
-            let implied = Condition {
-                key: "event",
-                wanted: "call_init, unless given".to_owned(),
-                implied: true,
-                test: Test::Event(vec![EventKind::CallInit]),
-            };
-            compiled.conditions.insert(0, implied);
-        }
+        let written = block(keys, "", known, &mut faults).conditions;
+        let mut conditions = Vec::with_capacity(written.len() + 2);
         if !keys.contains_key("direction") && !names(when, "direction", |value| value == "internal") {
-            let implied = Condition {
-                key: "direction",
-                wanted: "not internal, unless given".to_owned(),
-                implied: true,
-                test: Test::NotInternal,
-            };
-            compiled.conditions.insert(0, implied);
+            conditions.push(NOT_INTERNAL.clone());
         }
-        if faults.is_empty() { Ok(compiled) } else { Err(faults) }
+        if !names(when, "event", |_| true) {
+            conditions.push(CALL_INIT.clone());
+        }
+        conditions.extend(written);
+        if faults.is_empty() { Ok(When { conditions: conditions.into() }) } else { Err(faults) }
     }
 }
 
@@ -151,21 +154,24 @@ fn block(keys: &Map<String, Value>, pointer: &str, known: Vocabulary<'_>, faults
             "direction" => {
                 ("direction", Test::Direction(texts(value).iter().filter_map(|name| Direction::parse(name)).collect()))
             }
-            "customer" => ("customer", Test::Customer(customer(value, &here, known.lists, faults))),
-            "line" => ("line", Test::Line { ids: integers(value), numbers: known.lists.numbers(value, &here, faults) }),
+            "customer" => ("customer", Test::Customer(Box::new(customer(value, &here, known.lists, faults)))),
+            "line" => {
+                let numbers = known.lists.numbers(value, &here, faults);
+                ("line", Test::Line(Box::new(LineTest { ids: integers(value), numbers })))
+            }
             "callee" => (
                 "callee",
-                Test::Callee {
+                Test::Callee(Box::new(CalleeTest {
                     kinds: value.get("type").map(texts).unwrap_or_default(),
                     ids: value.get("id").map(integers).unwrap_or_default(),
-                },
+                })),
             ),
             "user" => ("user", Test::User(integers(value))),
             "schedule" => ("schedule", Test::Schedule(schedules(value, &here, known.schedules, faults))),
             "expr" => {
                 let text = value.as_str().unwrap_or_default();
                 match Expression::test(text, known.names) {
-                    Ok(expression) => ("expr", Test::Expr(expression)),
+                    Ok(expression) => ("expr", Test::Expr(Box::new(expression))),
                     Err(found) => {
                         faults.extend(found.into_iter().map(|fault| fault.under(&here)));
                         continue;
@@ -192,9 +198,9 @@ fn block(keys: &Map<String, Value>, pointer: &str, known: Vocabulary<'_>, faults
             Test::Expr(expression) => expression.text().to_owned(),
             _ => written(value),
         };
-        conditions.push(Condition { key, wanted, implied: false, test });
+        conditions.push(Condition { key, wanted: wanted.into(), implied: false, test });
     }
-    When { conditions }
+    When { conditions: conditions.into() }
 }
 
 fn customer(value: &Value, pointer: &str, lists: &Lists, faults: &mut Vec<Fault>) -> CustomerTest {

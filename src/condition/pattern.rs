@@ -149,8 +149,12 @@ impl Positions {
     fn intervals(&self, free: RangeInclusive<usize>) -> Result<Vec<Interval>, PatternError> {
         let trailing = self.digits.iter().rev().take_while(|digits| **digits == ANY_DIGIT).count();
         let fixed = self.digits.len() - trailing;
-        let mut heads: Vec<(u64, u64)> = vec![(0, 0)];
-        for (position, digits) in self.digits.iter().take(fixed).enumerate() {
+        // Most patterns begin with a number, which is one head.
+        let single = |digits: &&u16| digits.count_ones() == 1;
+        let number = self.digits.iter().take(fixed).take_while(single);
+        let value = number.clone().fold(0, |value, digits| value * 10 + u64::from(digits.trailing_zeros()));
+        let mut heads: Vec<(u64, u64)> = vec![(value, value)];
+        for (position, digits) in self.digits.iter().enumerate().take(fixed).skip(number.count()) {
             let runs = runs(*digits);
             let last = position + 1 == fixed;
             let mut next = Vec::new();

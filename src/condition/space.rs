@@ -234,7 +234,7 @@ impl Names {
         for condition in &when.conditions {
             match &condition.test {
                 Test::Customer(test) => self.countries.extend(test.countries.iter().flatten().cloned()),
-                Test::Callee { kinds, .. } => self.callee_kinds.extend(kinds.iter().cloned()),
+                Test::Callee(callee) => self.callee_kinds.extend(callee.kinds.iter().cloned()),
                 Test::Schedule(schedules) => {
                     let others = schedules.iter().filter(|schedule| schedule.weekly().is_none());
                     self.schedules.extend(others.map(|schedule| (schedule.text().to_owned(), schedule.clone())));

@@ -183,8 +183,8 @@ fn event(document: &Document, node: &Node, root: &Path) -> Result<Event, String>
             let mut data = Map::from_iter([("uuid".to_owned(), Value::from("test"))]);
             data.extend(
                 node.entries()
-                    .filter(|(key, _)| key.name != "event")
-                    .map(|(key, node)| (key.name.clone(), node.to_json())),
+                    .filter(|(key, _)| *key.name != *"event")
+                    .map(|(key, node)| (key.name.to_string(), node.to_json())),
             );
             let kind = node.child("event").and_then(Node::text).unwrap_or("call_init");
             json!({ "event": kind, "data": data }).to_string().into_bytes()
@@ -254,7 +254,7 @@ pub fn records_from_yaml(path: &str, text: String, rules: &RuleSet) -> Result<Gi
         return Err(finding.problem);
     }
     let known = || rules.sources.iter().map(|source| source.name.as_ref());
-    if let Some((key, _)) = document.root.entries().find(|(key, _)| known().all(|name| name != key.name)) {
+    if let Some((key, _)) = document.root.entries().find(|(key, _)| known().all(|name| *name != *key.name)) {
         let message = format!("no source is named `{}`", key.name);
         let help = did_you_mean(&key.name, known().collect::<Vec<_>>());
         return Err(Problem { help, ..Problem::new(Code::UnknownName, document.place(&key.mark), message) });

@@ -96,7 +96,7 @@ fn walk(node: &mut Node, is_typed: bool, found: &mut Vec<Strange>) {
         Kind::Map(entries) => {
             for (key, value) in entries {
                 mend_text(&mut key.name, &key.mark, true, found);
-                let is_shown = SHOWN.contains(&key.name.as_str()) || DATA.contains(&key.name.as_str());
+                let is_shown = SHOWN.contains(&key.name.as_ref()) || DATA.contains(&key.name.as_ref());
                 walk(value, is_typed && !is_shown, found);
             }
         }
@@ -105,7 +105,7 @@ fn walk(node: &mut Node, is_typed: bool, found: &mut Vec<Strange>) {
 }
 
 /// In a value, blanks of any width may stand between words and digits.
-fn mend_text(text: &mut String, mark: &Mark, is_key: bool, found: &mut Vec<Strange>) {
+fn mend_text(text: &mut Box<str>, mark: &Mark, is_key: bool, found: &mut Vec<Strange>) {
     if text.is_ascii() {
         return;
     }
@@ -134,7 +134,7 @@ fn mend_text(text: &mut String, mark: &Mark, is_key: bool, found: &mut Vec<Stran
     if let Some(character) = first {
         let meant = meant.trim().to_owned();
         found.push(Strange { mark: mark.clone(), character, meant: meant.clone() });
-        *text = meant;
+        *text = meant.into();
     }
 }
 

@@ -72,8 +72,12 @@ pub(super) fn whole_numbers(documents: &[Document], rules: &[Rule], space: &Spac
             let Some((rule, card)) = rule.and_then(|rule| Some((rule, rule.card.as_ref()?))) else { continue };
             let written = node.child("card").map(|card| (document, card));
             let named = written.and_then(|(_, card)| cards.get(card.text()?).copied());
-            let (Some((document, card_node)), true) = (named.or(written), is_outbound(rule, space)) else { continue };
-            for row in card.whole_numbers().iter().filter_map(|pointer| card_node.at(pointer)) {
+            let Some((document, card_node)) = named.or(written) else { continue };
+            let rows = card.whole_numbers();
+            if rows.is_empty() || !is_outbound(rule, space) {
+                continue;
+            }
+            for row in rows.iter().filter_map(|pointer| card_node.at(pointer)) {
                 let place = document.place(&row.mark);
                 if told.insert((place.file.path.clone(), place.span.start)) {
                     let message = format!(

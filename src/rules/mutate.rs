@@ -239,14 +239,14 @@ impl Plan<'_> {
             for (key, list) in document.root.child("lists").into_iter().flat_map(Node::entries) {
                 for (pointer, node, moved) in bound::moved(document, list, "", bound::ranges) {
                     let what = format!("list `{}` {}", key.name, moved.what());
-                    let how = How::List(key.name.clone(), pointer, moved.text);
+                    let how = How::List(key.name.to_string(), pointer, moved.text);
                     self.add(document, node, what, moved.edit, how);
                 }
             }
             for (key, schedule) in document.root.child("schedules").into_iter().flat_map(Node::entries) {
                 for (_, node, moved) in bound::moved(document, schedule, "", bound::times) {
                     let what = format!("schedule `{}` {}", key.name, moved.what());
-                    self.add(document, node, what, moved.edit, How::Schedule(key.name.clone(), moved.text));
+                    self.add(document, node, what, moved.edit, How::Schedule(key.name.to_string(), moved.text));
                 }
             }
         }

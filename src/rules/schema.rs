@@ -4,13 +4,16 @@
 //! whether a name is defined, is not here.
 
 mod belongs;
+mod quick;
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::{Value, json};
+
+use quick::Quick;
 
 use super::typed;
 use super::yaml::{Document, Kind, Mark, Node};
@@ -25,7 +28,9 @@ pub const TESTS_SCHEMA: &str = include_str!("../../schemas/tests.schema.json");
 /// One of the two languages that a file can be written in.
 pub(super) struct Schema {
     value: Value,
-    validator: Option<Validator>,
+    quick: Quick,
+    /// Made for the first document that is not seen at once to be right: that takes longer than to load some rules.
+    validator: OnceLock<Option<Validator>>,
     /// Whether a date without quotes is what is meant: a test says when a call came.
     has_dates: bool,
 }
@@ -70,18 +75,22 @@ impl Schema {
     }
 
     fn of(value: Value, has_dates: bool) -> Schema {
-        let validator = jsonschema::draft7::options().with_pattern_options(PatternOptions::regex()).build(&value).ok();
-        Schema { value, validator, has_dates }
+        Schema { quick: Quick::of(&value), value, validator: OnceLock::new(), has_dates }
+    }
+
+    fn validator(&self) -> Option<&Validator> {
+        let options = || jsonschema::draft7::options().with_pattern_options(PatternOptions::regex());
+        self.validator.get_or_init(|| options().build(&self.value).ok()).as_ref()
     }
 
     /// Every place where the document breaks the schema, in the order of the file.
     pub(super) fn check(&self, document: &Document) -> Vec<Finding> {
-        let value = document.root.to_json();
         let typed = typed::check(document, !self.has_dates).into_iter();
         let mut findings: Vec<Finding> =
             typed.map(|(pointer, problem)| Finding { pointer, problem, meant: Vec::new() }).collect();
-        if let Some(validator) = &self.validator {
-            for error in validator.iter_errors(&value) {
+        let is_right = self.quick.holds(&self.value, &document.root) == Some(true);
+        if let Some(validator) = (!is_right).then(|| self.validator()).flatten() {
+            for error in validator.iter_errors(&document.root.to_json()) {
                 self.findings(document, &error, &mut findings);
             }
         }

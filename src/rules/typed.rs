@@ -11,14 +11,15 @@ pub(super) type Found = (String, Problem);
 
 /// Everything of that kind in the document. Dates and times are looked at only where `times` are not what is meant.
 pub(super) fn check(document: &Document, times: bool) -> Vec<Found> {
-    let mut check = Check { document, times, found: Vec::new() };
-    check.node(&document.root, &mut String::new());
+    let mut check = Check { document, times, path: Vec::new(), found: Vec::new() };
+    check.node(&document.root);
     check.found
 }
 
 /// Whether a reader of YAML 1.1 takes the text for a boolean.
 pub(super) fn is_misread(text: &str) -> bool {
-    matches!(text.to_ascii_lowercase().as_str(), "y" | "yes" | "n" | "no" | "on" | "off")
+    text.len() <= 3
+        && matches!(text.to_ascii_lowercase().as_str(), "y" | "yes" | "n" | "no" | "on" | "off")
         && (text.chars().skip(1).all(|character| character.is_ascii_lowercase())
             || text.chars().all(|character| character.is_ascii_uppercase()))
 }
@@ -26,29 +27,34 @@ pub(super) fn is_misread(text: &str) -> bool {
 struct Check<'a> {
     document: &'a Document,
     times: bool,
+    /// The way to the value that is looked at.
+    path: Vec<Step<'a>>,
     found: Vec<Found>,
 }
 
-impl Check<'_> {
-    fn node(&mut self, node: &Node, pointer: &mut String) {
-        let length = pointer.len();
+enum Step<'a> {
+    Key(&'a str),
+    Item(usize),
+}
+
+impl<'a> Check<'a> {
+    fn node(&mut self, node: &'a Node) {
         match &node.kind {
-            Kind::Number(number) => self.number(node, number, pointer),
-            Kind::Text(text) => self.text(text, &node.mark, pointer),
+            Kind::Number(number) => self.number(node, number),
+            Kind::Text(text) => self.text(text, &node.mark),
             Kind::List(items) => {
                 for (position, item) in items.iter().enumerate() {
-                    pointer.push_str(&format!("/{position}"));
-                    self.node(item, pointer);
-                    pointer.truncate(length);
+                    self.path.push(Step::Item(position));
+                    self.node(item);
+                    self.path.pop();
                 }
             }
             Kind::Map(entries) => {
                 for (key, node) in entries {
-                    pointer.push('/');
-                    pointer.push_str(&key.name);
-                    self.text(&key.name, &key.mark, pointer);
-                    self.node(node, pointer);
-                    pointer.truncate(length);
+                    self.path.push(Step::Key(&key.name));
+                    self.text(&key.name, &key.mark);
+                    self.node(node);
+                    self.path.pop();
                 }
             }
             Kind::Null | Kind::Bool(_) => {}
@@ -56,7 +62,7 @@ impl Check<'_> {
     }
 
     /// A number that lost its plus, its zeros or its form.
-    fn number(&mut self, node: &Node, number: &serde_json::Number, pointer: &str) {
+    fn number(&mut self, node: &Node, number: &serde_json::Number) {
         let typed = self.document.typed(&node.mark).trim();
         let zero = typed.len() > 1 && typed.starts_with('0') && !typed.starts_with("0.");
         let read = number.to_string();
@@ -64,11 +70,11 @@ impl Check<'_> {
             number.as_f64().is_some_and(|value| value.fract() == 0.0) && number.is_f64() && !typed.contains('.');
         if typed.starts_with('+') || zero || rounded {
             let message = format!("YAML reads `{typed}` as the number {}", read.trim_end_matches(".0"));
-            self.tell(Code::QuoteIt, &node.mark, pointer, message, typed);
+            self.tell(Code::QuoteIt, &node.mark, message, typed);
         }
     }
 
-    fn text(&mut self, text: &str, mark: &Mark, pointer: &str) {
+    fn text(&mut self, text: &str, mark: &Mark) {
         let begins = text.as_bytes().first().is_some_and(u8::is_ascii_digit);
         let taken = if is_misread(text) {
             "a boolean"
@@ -82,17 +88,21 @@ impl Check<'_> {
         // Only what has no quotes is typed as it is read.
         if self.document.typed(mark) == text {
             let message = format!("many YAML readers take `{text}` without quotes for {taken}");
-            self.tell(Code::Misread, mark, pointer, message, text);
+            self.tell(Code::Misread, mark, message, text);
         }
     }
 
-    fn tell(&mut self, code: Code, mark: &Mark, pointer: &str, message: String, typed: &str) {
+    fn tell(&mut self, code: Code, mark: &Mark, message: String, typed: &str) {
         let mut problem =
             Problem::new(code, self.document.place(mark), message).help(format!("write it in quotes: \"{typed}\""));
         // Quotes around `0x10` make a text that is no better.
         let is_decimal = typed.trim_start_matches('+').chars().all(|character| character.is_ascii_digit());
         problem.fix = (code == Code::Misread || is_decimal).then(|| self.document.quoted(mark));
-        self.found.push((pointer.to_owned(), problem));
+        let pointer = self.path.iter().map(|step| match step {
+            Step::Key(name) => format!("/{name}"),
+            Step::Item(position) => format!("/{position}"),
+        });
+        self.found.push((pointer.collect(), problem));
     }
 }
 

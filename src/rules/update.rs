@@ -129,19 +129,19 @@ impl Update<'_> {
         if rows.is_empty() {
             // The rows go with the key: `rows:` can't be `none`.
             let span = self.document.place(&key.mark).span.start..self.document.extent(list).end;
-            self.value.shift_remove(&key.name);
+            self.value.shift_remove(key.name.as_ref());
             self.value.insert("card".to_owned(), "none".into());
             self.edits.push(Edit::new(span, "card: none"));
             return Some(());
         }
         let old: Vec<Value> = list.items().iter().map(Node::to_json).collect();
-        let steps = if key.name == "card" { whole(&old, rows) } else { some(&old, rows)? };
+        let steps = if *key.name == *"card" { whole(&old, rows) } else { some(&old, rows)? };
         let new = steps.iter().filter_map(|step| match step {
             Step::Keep(at) => old.get(*at).cloned(),
             Step::Change(_, row) | Step::Add(row) => Some(row.clone()),
             Step::Drop(_) => None,
         });
-        self.value.insert(key.name.clone(), new.collect());
+        self.value.insert(key.name.to_string(), new.collect());
         self.list(list, &steps)
     }
 
@@ -200,8 +200,8 @@ impl Update<'_> {
         let is_flow = self.document.is_flow(node);
         let gone: Vec<&String> = old.keys().filter(|key| !new.contains_key(*key)).collect();
         let added: Vec<_> = new.iter().filter(|(key, _)| !old.contains_key(*key)).collect();
-        let last = node.entries().filter(|(key, _)| new.contains_key(&key.name)).last();
-        let first_goes = node.entries().next().is_some_and(|(key, _)| !new.contains_key(&key.name));
+        let last = node.entries().filter(|(key, _)| new.contains_key(key.name.as_ref())).last();
+        let first_goes = node.entries().next().is_some_and(|(key, _)| !new.contains_key(key.name.as_ref()));
         let (Some((_, last)), false) = (last, gone.len() > 1 && (is_flow || first_goes)) else {
             let new = self.row_text(node, new);
             self.edits.push(Edit::new(self.document.extent(node), new));

@@ -4,19 +4,22 @@
 
 pub(crate) mod edit;
 mod fix;
+mod mark;
 mod plain;
 mod raw;
 mod syntax;
 pub(crate) mod write;
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
-use serde_yaml::{Location, Options, Spanned};
+use serde_yaml::{Options, Spanned};
 
 use crate::problem::{Code, Place, Problem, SourceFile};
+pub use mark::Mark;
+#[cfg(test)]
+pub(in crate::rules) use plain::tests::files;
 use raw::Raw;
 
 /// A rule file larger than this is a mistake: 100,000 rules fit into a tenth of it.
@@ -30,16 +33,6 @@ const ALIAS_EVENTS_MAX: usize = 100_000;
 
 /// Values in one file.
 const NODES_MAX: usize = 4_000_000;
-
-/// A stretch of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mark {
-    line: usize,
-    column: usize,
-    span: Range<usize>,
-    /// Where the value is written, if an alias stands here.
-    written: Option<Box<Mark>>,
-}
 
 /// One value of the tree.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,18 +53,18 @@ pub enum Kind {
     /// A number.
     Number(serde_json::Number),
     /// A text.
-    Text(String),
+    Text(Box<str>),
     /// A list.
-    List(Vec<Node>),
+    List(Box<[Node]>),
     /// A mapping, in the order of the file.
-    Map(Vec<(Key, Node)>),
+    Map(Box<[(Key, Node)]>),
 }
 
 /// A key of a mapping.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
     /// The key.
-    pub name: String,
+    pub name: Box<str>,
     /// Where it stands.
     pub mark: Mark,
 }
@@ -118,13 +111,7 @@ impl Document {
 
     /// The place of a mark of this document. What an alias stands for is where it is written: a mistake in it is one.
     pub fn place(&self, mark: &Mark) -> Place {
-        let mark = mark.written();
-        Place {
-            file: Arc::clone(&self.file),
-            line: mark.line.max(1),
-            column: mark.column.max(1),
-            span: mark.span.clone(),
-        }
+        mark.written().place(&self.file)
     }
 
     /// The place from one character of a text on, counted from 1. That of the whole value where it is typed in another way
@@ -143,41 +130,44 @@ impl Document {
 
     /// The text of the file at a mark: a number as it was typed, quotes included.
     pub fn typed(&self, mark: &Mark) -> &str {
-        self.file.text.get(mark.span.clone()).unwrap_or_default()
+        self.file.text.get(mark.span()).unwrap_or_default()
     }
 }
 
 impl Document {
     fn node(&mut self, raw: Spanned<Raw>) -> Node {
-        let mark = Mark::of(&raw, &Text::new(&self.file.text));
+        let mark = Mark::of(&raw, &self.file.text);
         let kind = match raw.value {
             Raw::Null => Kind::Null,
             Raw::Bool(value) => Kind::Bool(value),
             Raw::Number(number) => Kind::Number(number),
-            Raw::Text(value) => Kind::Text(value),
+            Raw::Text(value) => Kind::Text(value.into()),
             Raw::List(items) => Kind::List(items.into_iter().map(|item| self.node(item)).collect()),
             Raw::Map(entries) => Kind::Map(self.entries(entries)),
         };
         Node { kind, mark }
     }
 
-    fn entries(&mut self, raw: Vec<(Spanned<String>, Spanned<Raw>)>) -> Vec<(Key, Node)> {
+    fn entries(&mut self, raw: Vec<(Spanned<String>, Spanned<Raw>)>) -> Box<[(Key, Node)]> {
         let mut first: HashMap<String, Mark> = HashMap::with_capacity(raw.len());
         let mut entries = Vec::with_capacity(raw.len());
         for (key, value) in raw {
-            let mark = Mark::of(&key, &Text::new(&self.file.text));
+            let mark = Mark::of(&key, &self.file.text);
             if let Some(earlier) = first.get(&key.value) {
-                let message =
-                    format!("the key `{}` stands twice in one mapping: also in line {}", key.value, earlier.line);
+                let message = format!(
+                    "the key `{}` stands twice in one mapping: also in line {}",
+                    key.value,
+                    self.place(earlier).line
+                );
                 let help = "keep one of the two; otherwise nobody can tell which one counts";
                 let problem = Problem::new(Code::DuplicateKey, self.place(&mark), message).help(help);
                 self.problems.push(problem);
                 continue;
             }
             first.insert(key.value.clone(), mark.clone());
-            entries.push((Key { name: key.value, mark }, self.node(value)));
+            entries.push((Key { name: key.value.into(), mark }, self.node(value)));
         }
-        entries
+        entries.into()
     }
 }
 
@@ -211,20 +201,20 @@ impl Node {
     pub fn child(&self, segment: &str) -> Option<&Node> {
         match &self.kind {
             Kind::List(items) => items.get(segment.parse::<usize>().ok()?),
-            Kind::Map(entries) => entries.iter().find(|(key, _)| key.name == segment).map(|(_, node)| node),
+            Kind::Map(entries) => entries.iter().find(|(key, _)| *key.name == *segment).map(|(_, node)| node),
             _ => None,
         }
     }
 
     /// The key itself, for problems that are about the key.
     pub fn key(&self, name: &str) -> Option<&Key> {
-        self.entries().map(|(key, _)| key).find(|key| key.name == name)
+        self.entries().map(|(key, _)| key).find(|key| *key.name == *name)
     }
 
     /// The entries of a mapping; none for anything else.
     pub fn entries(&self) -> impl Iterator<Item = (&Key, &Node)> {
         let entries = match &self.kind {
-            Kind::Map(entries) => entries.as_slice(),
+            Kind::Map(entries) => entries.as_ref(),
             _ => &[],
         };
         entries.iter().map(|(key, node)| (key, node))
@@ -252,56 +242,12 @@ impl Node {
             Kind::Null => Value::Null,
             Kind::Bool(value) => Value::Bool(*value),
             Kind::Number(number) => Value::Number(number.clone()),
-            Kind::Text(text) => Value::String(text.clone()),
+            Kind::Text(text) => Value::from(text.as_ref()),
             Kind::List(items) => Value::Array(items.iter().map(Node::to_json).collect()),
             Kind::Map(entries) => {
-                Value::Object(entries.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect())
+                Value::Object(entries.iter().map(|(key, node)| (key.name.to_string(), node.to_json())).collect())
             }
         }
-    }
-}
-
-impl Mark {
-    /// Where the value itself is written.
-    fn written(&self) -> &Mark {
-        self.written.as_deref().unwrap_or(self)
-    }
-
-    fn of<T>(value: &Spanned<T>, text: &Text<'_>) -> Mark {
-        let written = (value.defined != value.referenced).then(|| Box::new(Mark::from_location(value.defined, text)));
-        Mark { written, ..Mark::from_location(value.referenced, text) }
-    }
-
-    /// The parser counts in characters where it has no byte offsets; the spans here are always bytes.
-    fn from_location(location: Location, text: &Text<'_>) -> Mark {
-        let line = usize::try_from(location.line()).unwrap_or_default();
-        let column = usize::try_from(location.column()).unwrap_or_default();
-        let span = location.span();
-        let range = match (span.byte_offset(), span.byte_len()) {
-            (Some(start), Some(length)) => {
-                let start = usize::try_from(start).unwrap_or_default();
-                start..start + usize::try_from(length).unwrap_or_default()
-            }
-            _ => text.byte_at(line, column)..text.byte_at(line, column),
-        };
-        Mark { line, column, span: range, written: None }
-    }
-}
-
-/// The file's text, for turning a line and a column into bytes.
-struct Text<'a> {
-    text: &'a str,
-}
-
-impl<'a> Text<'a> {
-    fn new(text: &'a str) -> Self {
-        Text { text }
-    }
-
-    fn byte_at(&self, line: usize, column: usize) -> usize {
-        let before: usize = self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-        let rest = self.text.get(before..).unwrap_or_default();
-        before + rest.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum::<usize>()
     }
 }
 

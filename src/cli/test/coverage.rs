@@ -196,7 +196,7 @@ pub(super) fn at(place: &Place) -> String {
 fn list(document: &Document, block: &Node, pointer: &str, found: &mut Vec<(String, String, Place)>) {
     for (key, node) in block.entries() {
         let here = format!("{pointer}/{}", key.name);
-        found.push((here.clone(), key.name.clone(), document.place(&key.mark)));
+        found.push((here.clone(), key.name.to_string(), document.place(&key.mark)));
         for (pointer, block) in blocks(&key.name, node, &here) {
             list(document, block, &pointer, found);
         }

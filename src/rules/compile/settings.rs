@@ -104,7 +104,7 @@ impl Compiler<'_> {
         for entry in super::entries(self.documents, "texts") {
             let language = texts.entry(entry.name.to_owned()).or_default();
             for (key, node) in entry.node.entries() {
-                if language.insert(key.name.clone(), node.text().unwrap_or_default().to_owned()).is_some() {
+                if language.insert(key.name.to_string(), node.text().unwrap_or_default().to_owned()).is_some() {
                     let message = format!("the text `{}` is defined twice in `{}`", key.name, entry.name);
                     let place = entry.document.place(&key.mark);
                     self.problem(Code::DuplicateName, place, message, Some("keep one of the two".to_owned()));

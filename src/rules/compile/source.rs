@@ -120,7 +120,7 @@ impl<'a> Compiler<'a> {
         faults: &mut Vec<Fault>,
     ) -> Option<Vec<usize>> {
         let before = faults.len();
-        for (key, _) in entry.node.entries().filter(|(key, _)| key.name != "first") {
+        for (key, _) in entry.node.entries().filter(|(key, _)| *key.name != *"first") {
             let key = &key.name;
             let message = format!("a source with `first` has no `{key}`");
             faults.push(

@@ -45,7 +45,7 @@ pub(in crate::rules) fn in_clear(documents: &[Document], problems: &mut Vec<Prob
 
 fn walk<'a>(node: &'a Node, found: &mut Vec<(&'a Node, String)>) {
     for (key, value) in node.entries() {
-        let name = key.name.as_str();
+        let name = key.name.as_ref();
         match value.text() {
             Some(text) if SECRET_KEYS.contains(&name) && is_literal(text) => {
                 found.push((value, format!("the secret of `{name}`")));

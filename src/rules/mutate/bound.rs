@@ -32,12 +32,12 @@ pub(super) fn moved<'a>(
         Kind::Text(text) => {
             let typed = document.typed(&node.mark);
             let moved = |other: String| {
-                let now = match typed.contains(text.as_str()) {
-                    true => typed.replacen(text.as_str(), &other, 1),
+                let now = match typed.contains(text.as_ref()) {
+                    true => typed.replacen(text.as_ref(), &other, 1),
                     false => quoted(&other, Quotes::of(typed)),
                 };
                 let edit = (!document.is_alias(node)).then(|| Edit::new(document.extent(node), now.trim_end()));
-                (pointer.to_owned(), node, Moved { text: other, instead: text.clone(), edit })
+                (pointer.to_owned(), node, Moved { text: other, instead: text.to_string(), edit })
             };
             bounds(text).into_iter().map(moved).collect()
         }

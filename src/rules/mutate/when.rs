@@ -81,7 +81,7 @@ impl<'a> Walk<'a> {
             return;
         }
         for (key, node) in block.entries() {
-            let name = key.name.as_str();
+            let name = key.name.as_ref();
             if !(pointer.is_empty() && name == "direction" && is_any_direction(&node.to_json())) {
                 self.drop_condition(block, pointer, name, node);
             }
@@ -159,7 +159,7 @@ impl<'a> Walk<'a> {
         for (key, node) in condition.entries() {
             let edit = self.document.without_entry(condition, &key.name);
             let what = format!("without `{}` of its condition `{of}`", key.name);
-            self.add(node, what, edit, WhenChange::Drop(pointer.to_owned(), key.name.clone()));
+            self.add(node, what, edit, WhenChange::Drop(pointer.to_owned(), key.name.to_string()));
         }
     }
 }

@@ -25,11 +25,11 @@ impl Edit {
 impl Document {
     /// From the first to the last byte of a value, with its closing bracket, without a comment behind it.
     pub(crate) fn extent(&self, node: &Node) -> Range<usize> {
-        let span = &node.mark.span;
+        let span = node.mark.span();
         let inside = match &node.kind {
             _ if self.is_alias(node) => return span.clone(),
             Kind::List(items) => items.iter().map(|item| self.extent(item).end).max(),
-            Kind::Map(entries) => entries.iter().map(|(key, value)| self.entry_end(&key.mark.span, value)).max(),
+            Kind::Map(entries) => entries.iter().map(|(key, value)| self.entry_end(&key.mark.span(), value)).max(),
             _ => return span.start..span.start + self.typed(&node.mark).trim_end().len(),
         };
         let end = inside.unwrap_or(span.start + 1).max(span.start);
@@ -47,15 +47,15 @@ impl Document {
 
     /// Whether a list or a mapping is written in brackets.
     pub(crate) fn is_flow(&self, node: &Node) -> bool {
-        matches!(self.file.text.as_bytes().get(node.mark.span.start), Some(b'[' | b'{'))
+        matches!(self.file.text.as_bytes().get(node.mark.span().start), Some(b'[' | b'{'))
     }
 
     /// Takes a key and its value out of a mapping; nothing where that can't be done in the text.
     pub(crate) fn without_entry(&self, map: &Node, name: &str) -> Option<Edit> {
         let entries: Vec<_> = map.entries().collect();
-        let position = entries.iter().position(|(key, _)| key.name == name)?;
+        let position = entries.iter().position(|(key, _)| *key.name == *name)?;
         let parts: Vec<_> =
-            entries.iter().map(|(key, value)| key.mark.span.start..self.entry_end(&key.mark.span, value)).collect();
+            entries.iter().map(|(key, value)| key.mark.span().start..self.entry_end(&key.mark.span(), value)).collect();
         let part = parts.get(position)?;
         if self.is_alias(map) || self.file.text.get(part.start..)?.starts_with('*') {
             return None;
@@ -94,7 +94,7 @@ impl Document {
 
     /// The line in which a value begins.
     pub(crate) fn line(&self, node: &Node) -> &str {
-        let at = node.mark.span.start;
+        let at = node.mark.span().start;
         self.file.text.get(at - self.before(at).len()..self.line_end(at)).unwrap_or_default()
     }
 

@@ -26,7 +26,7 @@ impl Document {
             }
             _ => quoted(),
         };
-        let span = mark.span.start..mark.span.start + typed.len();
+        let span = mark.span().start..mark.span().start + typed.len();
         Some(Box::new(Fix { span, replacement: replacement? }))
     }
 
@@ -34,6 +34,6 @@ impl Document {
     pub fn quoted(&self, mark: &Mark) -> Box<Fix> {
         let mark = mark.written();
         let typed = self.typed(mark).trim_end();
-        Box::new(Fix { span: mark.span.start..mark.span.start + typed.len(), replacement: format!("\"{typed}\"") })
+        Box::new(Fix { span: mark.span().start..mark.span().start + typed.len(), replacement: format!("\"{typed}\"") })
     }
 }

@@ -7,7 +7,7 @@
 //! takes two thirds of the time in which a hundred thousand rules are loaded.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::HashSet;
 
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
     fn mark(&self, line: &Line, at: usize, length: usize) -> Mark {
         let before = self.text.get(line.begin..at).unwrap_or_default();
         let characters = if self.is_ascii { before.len() } else { before.chars().count() };
-        Mark { line: line.number, column: characters + 1, span: at..at + length, written: None }
+        Mark::new((line.number, characters + 1), at, length)
     }
 
     fn node(&mut self, kind: Kind, mark: Mark) -> Option<Node> {
@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
 
     fn map(&mut self, entries: Vec<(Key, Node)>, mark: Mark) -> Option<Node> {
         self.nodes += entries.len();
-        if are_distinct(&entries) { self.node(Kind::Map(entries), mark) } else { None }
+        if are_distinct(&entries) { self.node(Kind::Map(entries.into()), mark) } else { None }
     }
 
     /// The mapping whose keys begin at this indent.
@@ -123,14 +123,14 @@ impl<'a> Reader<'a> {
         while let Some(line) = self.line.filter(|line| line.indent() == indent) {
             let name = key(self.rest(&line, line.at))?;
             let behind = line.at + name.len() + 1;
-            let key = Key { name: name.to_owned(), mark: self.mark(&line, line.at, name.len()) };
+            let key = Key { name: name.into(), mark: self.mark(&line, line.at, name.len()) };
             let at = line.end - self.rest(&line, behind).trim_start_matches(' ').len();
             let value = match self.rest(&line, at) {
                 comment if comment.is_empty() || comment.starts_with('#') => {
                     self.advance();
                     self.inner(indent, depth)?
                 }
-                _ => self.to_the_end(&line, at, indent, depth)?,
+                _ => self.rest_of_line(&line, at, indent, depth)?,
             };
             entries.push((key, value));
         }
@@ -162,13 +162,13 @@ impl<'a> Reader<'a> {
                     self.line = Some(Line { at: line.at + 2, ..line });
                     self.mapping(indent + 2, depth + 1)?
                 }
-                None => self.to_the_end(&line, line.at + 2, indent, depth)?,
+                None => self.rest_of_line(&line, line.at + 2, indent, depth)?,
             });
         }
         if !is_under_its_key {
             self.is_left(indent)?;
         }
-        self.node(Kind::List(items), mark)
+        self.node(Kind::List(items.into()), mark)
     }
 
     /// Whether the next line stands further out: one further in would go on with the last value.
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A value to the end of its line, which does not go on in the next one.
-    fn to_the_end(&mut self, line: &Line, at: usize, indent: usize, depth: usize) -> Option<Node> {
+    fn rest_of_line(&mut self, line: &Line, at: usize, indent: usize, depth: usize) -> Option<Node> {
         let rest = self.rest(line, at);
         let (node, end) = match rest.as_bytes().first()? {
             b'{' | b'[' | b'"' | b'\'' => self.closed(line, at, depth)?,
@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let mark = self.mark(line, at, text.len() + 2);
-        Some((self.node(Kind::Text(text.to_owned()), mark)?, at + text.len() + 2))
+        Some((self.node(Kind::Text(text.into()), mark)?, at + text.len() + 2))
     }
 
     /// `{key: value, …}`.
@@ -225,7 +225,7 @@ impl<'a> Reader<'a> {
         let (mut entries, mut here) = (Vec::new(), self.behind_blanks(line, at + 1));
         while !self.rest(line, here).starts_with('}') || !entries.is_empty() {
             let name = key(self.rest(line, here))?;
-            let key = Key { name: name.to_owned(), mark: self.mark(line, here, name.len()) };
+            let key = Key { name: name.into(), mark: self.mark(line, here, name.len()) };
             let (value, end) = self.inside(line, self.behind_blanks(line, here + name.len() + 1), depth)?;
             entries.push((key, value));
             here = match self.rest(line, end).as_bytes().first()? {
@@ -257,7 +257,7 @@ impl<'a> Reader<'a> {
             };
         }
         let mark = self.mark(line, at, 1);
-        Some((self.node(Kind::List(items), mark)?, here + 1))
+        Some((self.node(Kind::List(items.into()), mark)?, here + 1))
     }
 
     /// A value inside brackets, and where something else than blanks stands behind it.
@@ -283,7 +283,7 @@ impl<'a> Reader<'a> {
 
 /// Whether no key stands twice.
 fn are_distinct(entries: &[(Key, Node)]) -> bool {
-    let names = || entries.iter().map(|(key, _)| key.name.as_str());
+    let names = || entries.iter().map(|(key, _)| key.name.as_ref());
     if entries.len() <= COMPARED_MAX {
         return names().enumerate().all(|(at, name)| names().take(at).all(|other| other != name));
     }
@@ -308,9 +308,9 @@ fn unquoted(text: &str) -> Option<Kind> {
     match first {
         '1'..='9' if is_number && text.len() <= 18 => Some(Kind::Number(Number::from(text.parse::<u64>().ok()?))),
         '0' if text == "0" => Some(Kind::Number(Number::from(0))),
-        _ if first.is_alphabetic() && !is_word(text) => Some(Kind::Text(text.to_owned())),
-        '0'..='9' | '+' | '.' if text.contains(|one| !OF_NUMBERS.contains(one)) => Some(Kind::Text(text.to_owned())),
-        '/' | '$' | '(' | '_' => Some(Kind::Text(text.to_owned())),
+        _ if first.is_alphabetic() && !is_word(text) => Some(Kind::Text(text.into())),
+        '0'..='9' | '+' | '.' if text.contains(|one| !OF_NUMBERS.contains(one)) => Some(Kind::Text(text.into())),
+        '/' | '$' | '(' | '_' => Some(Kind::Text(text.into())),
         _ => match text {
             "true" => Some(Kind::Bool(true)),
             "false" => Some(Kind::Bool(false)),

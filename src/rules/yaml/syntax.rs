@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use granit_parser::{ErrorKind, Event, Parser, StructureStyle};
 
-use super::{ALIAS_EVENTS_MAX, DEPTH_MAX, Mark, NODES_MAX, Text};
+use super::{ALIAS_EVENTS_MAX, DEPTH_MAX, Mark, NODES_MAX};
 use crate::problem::{Code, Fix, Place, Problem, SourceFile};
 use line::Lines;
 
@@ -45,8 +45,8 @@ impl Cause {
 pub(super) fn problem(file: &Arc<SourceFile>, error: &serde_yaml::Error) -> Problem {
     use serde_yaml::Error;
     let error = error.without_snippet();
-    let mark = error.location().map(|location| Mark::from_location(location, &Text::new(&file.text)));
-    let start = mark.as_ref().map_or(0, |mark| mark.span.start);
+    let mark = error.location().map(|location| Mark::from_location(location, &file.text));
+    let start = mark.as_ref().map_or(0, |mark| mark.span().start);
     let lines = Lines::new(&file.text, start);
     let cause = match error {
         _ if is_too_large(error) => Cause::new(
@@ -79,9 +79,7 @@ pub(super) fn problem(file: &Arc<SourceFile>, error: &serde_yaml::Error) -> Prob
     };
     let place = match (&cause.at, mark) {
         (Some(span), _) => placed(file, span.clone()),
-        (None, Some(mark)) => {
-            Place { file: Arc::clone(file), line: mark.line.max(1), column: mark.column.max(1), span: mark.span }
-        }
+        (None, Some(mark)) => mark.place(file),
         (None, None) => Place::whole(file),
     };
     let mut problem = Problem::new(Code::Syntax, place, cause.message).help(cause.help);

@@ -97,7 +97,7 @@ fn is_plain(text: &str) -> bool {
     let file = Arc::new(SourceFile { path: String::new(), text: format!("[{text}]\n") });
     let read = Document::parse(&file).map(|document| document.root);
     let items = read.as_ref().map(|root| root.items()).unwrap_or_default();
-    matches!(items, [one] if matches!(&one.kind, Kind::Text(read) if read == text) && one.mark.span.len() == text.len())
+    matches!(items, [one] if matches!(&one.kind, Kind::Text(read) if **read == *text) && one.mark.span().len() == text.len())
 }
 
 #[cfg(test)]
