@@ -14,6 +14,7 @@
 
 mod card;
 mod csv;
+mod loading;
 mod matching;
 mod ratio;
 mod sources;
@@ -34,6 +35,9 @@ fn main() {
     }
     if ratio::wanted("csv") {
         csv::ratios();
+    }
+    if ratio::wanted("loading") {
+        loading::ratios();
     }
     if ratio::wanted("matching") {
         matching::ratios();

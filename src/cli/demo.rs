@@ -115,7 +115,7 @@ impl Demo {
     }
 
     fn environment<'a>(
-        secrets: &'a dyn Fn(&str) -> Option<String>,
+        secrets: &'a (dyn Fn(&str) -> Option<String> + Sync),
         network: &'a Network,
         account: &Account,
     ) -> Environment<'a> {

@@ -3,6 +3,7 @@
 //! The engine asks it for the rules that a call may match, and proofs ask it for the rules that cover a call. Its answers
 //! are candidates: nothing that has the point is missing, but something may be among them that has it not.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use crate::condition::{
@@ -33,10 +34,12 @@ struct Door {
 
 impl Index {
     /// An index of cells with the numbers that they are found by, which must not descend.
-    pub fn new(cells: &[(u32, Cell)]) -> Index {
-        let keys: Vec<Vec<(Dimension, IntervalSet)>> = cells.iter().map(|(_, cell)| keys(cell)).collect();
+    pub fn new(cells: impl IntoIterator<Item = (u32, impl Borrow<Cell>)>) -> Index {
+        // Of a cell only this is kept: there are more of them than rules.
+        let cells = cells.into_iter().map(|(id, cell)| (id, doors(cell.borrow()), keys(cell.borrow())));
+        let cells: Vec<_> = cells.collect();
         let mut shared: HashMap<&(Dimension, IntervalSet), usize> = HashMap::new();
-        for key in keys.iter().flatten() {
+        for key in cells.iter().flat_map(|(_, _, keys)| keys) {
             *shared.entry(key).or_default() += 1;
         }
         let mut doors = Vec::new();
@@ -44,11 +47,8 @@ impl Index {
             for direction in 0..DIRECTIONS {
                 let mut door = Door::default();
                 let mut leaves: Vec<(Dimension, Vec<Leaf>)> = KEYS.iter().map(|key| (*key, Vec::new())).collect();
-                let opens = |cell: &Cell| {
-                    let has = |side, value| cell.get(side).is_none_or(|set| set.contains(value));
-                    has(EVENT, event) && has(DIRECTION, direction)
-                };
-                for ((id, _), keys) in cells.iter().zip(&keys).filter(|((_, cell), _)| opens(cell)) {
+                let opens = |opened: u16| opened & (1 << (event * DIRECTIONS + direction)) != 0;
+                for (id, _, keys) in cells.iter().filter(|(_, opened, _)| opens(*opened)) {
                     let Some((dimension, set)) = keys.iter().min_by_key(|key| shared.get(key)) else {
                         door.unkeyed.push(*id);
                         continue;
@@ -96,6 +96,15 @@ impl Index {
         let is_known = event < EVENTS && direction < DIRECTIONS;
         self.doors.get(usize::try_from(is_known.then(|| event * DIRECTIONS + direction)?).ok()?)
     }
+}
+
+/// The doors that lead to a cell, as a bit each.
+fn doors(cell: &Cell) -> u16 {
+    let has = |side, value| cell.get(side).is_none_or(|set| set.contains(value));
+    let events = (0..EVENTS).filter(|event| has(EVENT, *event));
+    let all = events.flat_map(|event| (0..DIRECTIONS).map(move |direction| (event, direction)));
+    let opened = all.filter(|(_, direction)| has(DIRECTION, *direction));
+    opened.fold(0, |doors, (event, direction)| doors | 1 << (event * DIRECTIONS + direction))
 }
 
 /// The sides by which a cell may be found.
@@ -225,7 +234,7 @@ mod tests {
                 cells.push((id, cell));
             }
         }
-        let index = Index::new(&cells);
+        let index = Index::new(cells.iter().map(|(id, cell)| (*id, cell)));
         for _ in 0..500 {
             let point: Vec<u64> = (0..12).map(|_| random.u64(0..3)).collect();
             let at = |dimension: Dimension| point[usize::from(dimension)];

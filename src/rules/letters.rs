@@ -105,7 +105,8 @@ fn walk(node: &mut Node, is_typed: bool, found: &mut Vec<Strange>) {
 }
 
 /// In a value, blanks of any width may stand between words and digits.
-fn mend_text(text: &mut Box<str>, mark: &Mark, is_key: bool, found: &mut Vec<Strange>) {
+fn mend_text<T: From<String> + AsRef<str>>(value: &mut T, mark: &Mark, is_key: bool, found: &mut Vec<Strange>) {
+    let text = value.as_ref();
     if text.is_ascii() {
         return;
     }
@@ -134,7 +135,7 @@ fn mend_text(text: &mut Box<str>, mark: &Mark, is_key: bool, found: &mut Vec<Str
     if let Some(character) = first {
         let meant = meant.trim().to_owned();
         found.push(Strange { mark: mark.clone(), character, meant: meant.clone() });
-        *text = meant.into();
+        *value = meant.into();
     }
 }
 

@@ -21,13 +21,12 @@ impl Matcher {
     /// A matcher for rules about calls of these accounts; it finds them by their positions.
     pub fn new(accounts: &[&str], rules: &[Rule]) -> Matcher {
         let space = Space::new(accounts, rules.iter().map(|rule| &rule.when));
-        let mut cells = Vec::with_capacity(rules.len());
-        for (position, rule) in (0..).zip(rules) {
+        let cells = |(position, rule): (u32, &Rule)| {
             let area = rule.when.area(&space, Bound::Above).filter(|cells| cells.len() <= CELLS_MAX);
             let area = area.unwrap_or_else(|| vec![Cell::everything()]);
-            cells.extend(area.into_iter().map(|cell| (position, cell)));
-        }
-        Matcher { index: Index::new(&cells), space }
+            area.into_iter().map(move |cell| (position, cell))
+        };
+        Matcher { index: Index::new((0..).zip(rules).flat_map(cells)), space }
     }
 
     /// The space in which the rules are compared.

@@ -63,12 +63,11 @@ impl<'a> Prover<'a> {
         for (position, rule) in (0..).zip(rules) {
             covers.extend(sure_area(rule, space).into_iter().map(|cell| (position, cell)));
         }
-        let numbered: Vec<(u32, Cell)> = (0..).zip(covers.iter().map(|(_, cell)| cell.clone())).collect();
         Prover {
             rules,
             space,
             universe: universe(space, sources),
-            index: Index::new(&numbered),
+            index: Index::new((0..).zip(covers.iter().map(|(_, cell)| cell))),
             covers,
             steps_left: Counter::new(STEPS_MAX),
         }

@@ -16,6 +16,10 @@ use super::watch::Watch;
 use super::{Environment, Loaded, Origin, RuleSet, Written, load};
 use crate::problem::{Code, Place, Problem};
 
+/// The least that is left to a thread beside others, about a fiftieth; alone it has a whole processor.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 19;
+
 /// The rules in force.
 #[derive(Debug)]
 pub struct Live {
@@ -165,7 +169,7 @@ impl Live {
         now: Timestamp,
         may_vanish: bool,
     ) -> Result<Vec<Problem>, Rejected> {
-        let Loaded { mut rules, mut problems, written, .. } = load(&self.path, environment);
+        let Loaded { mut rules, mut problems, written, .. } = load_aside(&self.path, environment);
         // A copy may be older than the removal of a file.
         if rules.is_some() && !may_vanish && !self.status().is_last_good {
             let vanished = vanished(&self.path, &reloading.files, &written);
@@ -195,6 +199,20 @@ impl Reloading {
         self.read = read.filter(|(kind, _)| !is_swapped || *kind != Use::Table).map(|(_, path)| path).collect();
         self.watch.dealt_with(&self.read);
     }
+}
+
+/// Loads on a thread of its own, which gives way to those that serve calls, and so do the threads that it starts. What it
+/// gave away a thread can't take back without privileges.
+fn load_aside(path: &Path, environment: &Environment<'_>) -> Loaded {
+    std::thread::scope(|scope| {
+        let loading = scope.spawn(|| {
+            // Elsewhere it would be the whole process. Where it is refused, calls share the processor with the load.
+            #[cfg(target_os = "linux")]
+            let _ = rustix::process::setpriority_process(None, NICENESS);
+            load(path, environment)
+        });
+        loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// The rule directory; that of the file where `path` is one.

@@ -11,7 +11,7 @@ pub enum Secrets<'a> {
     /// Nothing is looked up; a stand-in takes the place of every secret. For `check`, `test` and `explain --records`.
     Unset,
     /// From environment variables and mounted files.
-    From(&'a dyn Fn(&str) -> Option<String>),
+    From(&'a (dyn Fn(&str) -> Option<String> + Sync)),
 }
 
 /// Shorter values are words such as `TR`, which a message may have of its own.

@@ -64,7 +64,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
     /// The key.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// Where it stands.
     pub mark: Mark,
 }

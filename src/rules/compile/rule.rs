@@ -12,7 +12,8 @@ use crate::rules::{Need, Rule};
 
 impl Compiler<'_> {
     pub(super) fn rules(&mut self, known: &Known<'_>) -> Vec<Rule> {
-        let mut rules: Vec<Rule> = Vec::new();
+        let nodes = |document: &Document| document.root.child("rules").map_or(0, |rules| rules.items().len());
+        let mut rules: Vec<Rule> = Vec::with_capacity(self.documents.iter().map(nodes).sum());
         let mut names: BTreeMap<String, Place> = BTreeMap::new();
         let mut written = 0;
         for (position, document) in self.documents.iter().enumerate() {

@@ -104,7 +104,7 @@ impl Check<'_> {
                     "minProperties" => count(asked)? <= entries.len(),
                     "maxProperties" => count(asked)? >= entries.len(),
                     "propertyNames" => all(entries, |(key, _)| {
-                        self.holds(asked, &Node { kind: Kind::Text(key.name.clone()), mark: Mark::default() })
+                        self.holds(asked, &Node { kind: Kind::Text(key.name.as_ref().into()), mark: Mark::default() })
                     })?,
                     "dependencies" => all(asked.as_object()?, |(name, needed)| {
                         if names().any(|other| other == name) { all(needed.as_array()?, has) } else { Some(true) }

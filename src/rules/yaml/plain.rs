@@ -10,6 +10,7 @@
 pub(super) mod tests;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::Number;
 
@@ -36,7 +37,7 @@ pub(super) fn read(text: &str) -> Option<Node> {
     if !is_ascii && !text.chars().all(is_plain) {
         return None;
     }
-    let mut reader = Reader { text, is_ascii, line: None, next: (0, 1), nodes: 0 };
+    let mut reader = Reader { text, is_ascii, line: None, next: (0, 1), nodes: 0, names: HashSet::new() };
     reader.advance();
     let line = reader.line?;
     let root = if line.indent() == 0 { reader.mapping(0, 0)? } else { return None };
@@ -58,6 +59,8 @@ struct Reader<'a> {
     /// Where the line behind it begins, and its number.
     next: (usize, usize),
     nodes: usize,
+    /// The keys that were read: most stand in every rule, and all of them share one.
+    names: HashSet<Arc<str>>,
 }
 
 /// A line that holds something, by its bytes in the file.
@@ -111,6 +114,15 @@ impl<'a> Reader<'a> {
         (self.nodes <= NODES_MAX).then_some(Node { kind, mark })
     }
 
+    fn name(&mut self, name: &str) -> Arc<str> {
+        if let Some(name) = self.names.get(name) {
+            return Arc::clone(name);
+        }
+        let name: Arc<str> = name.into();
+        self.names.insert(Arc::clone(&name));
+        name
+    }
+
     fn map(&mut self, entries: Vec<(Key, Node)>, mark: Mark) -> Option<Node> {
         self.nodes += entries.len();
         if are_distinct(&entries) { self.node(Kind::Map(entries.into()), mark) } else { None }
@@ -123,7 +135,7 @@ impl<'a> Reader<'a> {
         while let Some(line) = self.line.filter(|line| line.indent() == indent) {
             let name = key(self.rest(&line, line.at))?;
             let behind = line.at + name.len() + 1;
-            let key = Key { name: name.into(), mark: self.mark(&line, line.at, name.len()) };
+            let key = Key { name: self.name(name), mark: self.mark(&line, line.at, name.len()) };
             let at = line.end - self.rest(&line, behind).trim_start_matches(' ').len();
             let value = match self.rest(&line, at) {
                 comment if comment.is_empty() || comment.starts_with('#') => {
@@ -225,7 +237,7 @@ impl<'a> Reader<'a> {
         let (mut entries, mut here) = (Vec::new(), self.behind_blanks(line, at + 1));
         while !self.rest(line, here).starts_with('}') || !entries.is_empty() {
             let name = key(self.rest(line, here))?;
-            let key = Key { name: name.into(), mark: self.mark(line, here, name.len()) };
+            let key = Key { name: self.name(name), mark: self.mark(line, here, name.len()) };
             let (value, end) = self.inside(line, self.behind_blanks(line, here + name.len() + 1), depth)?;
             entries.push((key, value));
             here = match self.rest(line, end).as_bytes().first()? {
