@@ -56,7 +56,8 @@ impl Check<'_> {
         };
         // In draft 7 nothing beside a reference counts.
         if let Some(reference) = keywords.get("$ref") {
-            return self.holds(self.root.pointer(reference.as_str()?.strip_prefix('#')?)?, value);
+            let name = reference.as_str()?.strip_prefix("#/definitions/")?;
+            return self.holds(self.root.get("definitions")?.get(name)?, value);
         }
         for (keyword, asked) in keywords {
             if !self.keyword(keyword, asked, keywords, value)? {
