@@ -142,6 +142,10 @@ fn is_present(value: &Value) -> bool {
 fn clean(text: &str) -> String {
     let turns = |character: char| matches!(character, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     let breaks = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
+    // As nearly every text is.
+    if !text.contains(|character| turns(character) || breaks(character)) {
+        return text.trim().to_owned();
+    }
     let cleaned: String = text
         .replace("\r\n", "\n")
         .chars()

@@ -56,9 +56,7 @@ pub(super) struct Answers<'a> {
     rules: &'a RuleSet,
     call: &'a Call,
     /// What every template knows of the call.
-    values: Value,
-    /// The same, for filling parameters; made for the first one.
-    context: Option<Context>,
+    context: Context,
     deadline: Instant,
     pending: FuturesUnordered<BoxFuture<'a, (usize, Answer)>>,
     /// Sources that wait for others.
@@ -90,8 +88,7 @@ impl<'a> Answers<'a> {
         let mut answers = Answers {
             rules,
             call,
-            values,
-            context: None,
+            context: Context::from(values),
             deadline,
             pending: FuturesUnordered::new(),
             waiting: rules.with_inputs(sources).into_iter().collect(),
@@ -119,7 +116,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    fn turn(&mut self, position: usize) -> Turn {
+    fn turn(&self, position: usize) -> Turn {
         let rules = self.rules;
         match rules.sources.get(position).map(|source| &source.origin) {
             Some(Origin::First(members)) => self.first_of(members).map_or(Turn::Wait, Turn::Known),
@@ -146,7 +143,7 @@ impl<'a> Answers<'a> {
         Some(first)
     }
 
-    fn turn_of_asked(&mut self, asked: &Asked) -> Turn {
+    fn turn_of_asked(&self, asked: &Asked) -> Turn {
         if self.call.customer.e164().is_none() {
             return Turn::Known(Answer::unasked(Ok(Arc::default()), "the call has no customer's number".to_owned()));
         }
@@ -181,20 +178,17 @@ impl<'a> Answers<'a> {
     }
 
     /// The parameters of a question; `None` where a required one is empty.
-    fn filled(&mut self, asked: &Asked) -> Result<Option<Vec<Value>>, String> {
+    fn filled(&self, asked: &Asked) -> Result<Option<Vec<Value>>, String> {
         let renderer = &self.rules.renderer;
         if asked.parameters.is_empty() {
             return Ok(Some(Vec::new()));
         }
         let own = (!asked.inputs.is_empty()).then(|| {
-            let mut values = self.values.clone();
+            let mut values = self.context.data().clone();
             asked.inputs.iter().for_each(|input| self.add(&mut values, *input));
             Context::from(values)
         });
-        let context = match &own {
-            Some(own) => own,
-            None => self.context.get_or_insert_with(|| Context::from(self.values.clone())),
-        };
+        let context = own.as_ref().unwrap_or(&self.context);
         asked.parameters.iter().map(|parameter| parameter.fill(renderer, context)).collect()
     }
 
@@ -262,7 +256,7 @@ impl<'a> Answers<'a> {
         for position in sources {
             self.wait(*position).await;
         }
-        let mut values = std::mem::take(&mut self.values);
+        let mut values = std::mem::take(self.context.data_mut());
         sources.iter().for_each(|position| self.add(&mut values, *position));
         values
     }
