@@ -210,7 +210,7 @@ impl Shared {
             return Ok(Turn { next: too_late, decided: None, decision: None });
         }
         // No source need be asked for a call that has its card.
-        if claimed.card.is_none() && self.outbox.is_superseded(claimed.id).await? {
+        if claimed.card.is_none() && claimed.is_superseded {
             return Ok(settled(Settlement::Superseded));
         }
         let rules = self.live.rules();
@@ -219,15 +219,12 @@ impl Shared {
             return Ok(settled(Settlement::NoCard { reason }));
         };
         if let Some(card) = &claimed.card {
-            let next = match claimed.is_unknown {
-                true => self.ask(claimed, account, card, permit).await,
-                false => None,
-            };
-            let next = match next {
-                Some(next) => next,
-                None => self.send(claimed, account, card, None, permit).await?,
-            };
-            return Ok(Turn { next, decided: None, decision: None });
+            return Ok(match self.asked(claimed, account, card, permit).await {
+                Some(next) => Turn { next, decided: None, decision: None },
+                None => {
+                    Turn { next: self.send(claimed, account, card, None, permit).await?, decided: None, decision: None }
+                }
+            });
         }
         let begun = Instant::now();
         let decision = match or_panic(self.traced(claimed, decide(&rules, claimed, now))).await {
@@ -260,7 +257,10 @@ impl Shared {
             trace: serde_json::to_string(&decision.trace).unwrap_or_default(),
         };
         let (next, decided) = match card {
-            Ok(card) => (self.send(claimed, account, &card, Some(decided), permit).await?, None),
+            Ok(card) => match self.asked(claimed, account, &card, permit).await {
+                Some(next) => (next, Some(decided)),
+                None => (self.send(claimed, account, &card, Some(decided), permit).await?, None),
+            },
             Err(settlement) => (Next::Settle(settlement), Some(decided)),
         };
         Ok(Turn { next, decided, decision: Some(decision) })

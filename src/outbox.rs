@@ -45,7 +45,7 @@ use rusqlite::Connection;
 use tokio::sync::{Notify, futures::Notified, mpsc, oneshot};
 
 use health::{HangUp, Health, Owed, Place};
-use writer::{Command, Wake};
+use writer::{Command, Kept, Wake};
 
 /// How many commands may wait for the writer before callers wait too: two full transactions, so that the next one fills up
 /// while the last one is on its way to the disk, and a burst cannot take memory without bound.
@@ -129,6 +129,8 @@ pub struct Claimed {
     pub attempts: u32,
     /// Whether the card of an earlier attempt may have been sent.
     pub is_unknown: bool,
+    /// Whether the decision on another event of the call is a card, whatever became of it.
+    pub is_superseded: bool,
     /// The card that an earlier attempt decided on, as JSON text.
     pub card: Option<String>,
     /// The rule that an earlier attempt decided by.
@@ -228,7 +230,7 @@ impl Outbox {
     /// Keeps an event; it survives what [`Durability`] says once this returns. Then wakes whoever waits for [`Self::changed`].
     /// After [`OutboxError::Moved`] it is worked off all the same, and lost with this process.
     pub async fn accept(&self, event: Accept) -> Result<Acceptance, OutboxError> {
-        let acceptance = self.write(Wake::Waiters, move |connection| work::accept(connection, &event)).await?;
+        let acceptance = self.promise(Wake::Waiters, move |connection| work::accept(connection, &event)).await?;
         self.place.check().map(|()| acceptance)
     }
 
@@ -272,14 +274,9 @@ impl Outbox {
         let (account, call_id) = (account.to_owned(), call_id.to_owned());
         let debt = self.owed.unless_paid(HangUp { account: account.clone(), call_id: call_id.clone(), at: now });
         let over =
-            self.write(Wake::Nobody, move |connection| work::hang_up(connection, &account, &call_id, now)).await?;
+            self.promise(Wake::Nobody, move |connection| work::hang_up(connection, &account, &call_id, now)).await?;
         debt.paid();
         self.place.check().map(|()| over)
-    }
-
-    /// Whether the decision on another event of this delivery's call is a card, whatever became of it.
-    pub async fn is_superseded(&self, id: DeliveryId) -> Result<bool, OutboxError> {
-        self.write(Wake::Nobody, move |connection| work::is_superseded(connection, id)).await
     }
 
     /// Keeps what an authentic sender sent and nobody could read, for the operator: the latest [`UNREADABLE_ROWS_MAX`].
@@ -291,7 +288,7 @@ impl Outbox {
         now: Timestamp,
     ) -> Result<(), OutboxError> {
         let (account, reason, body) = (account.to_owned(), reason.to_owned(), body.to_owned());
-        self.write(Wake::Nobody, move |connection| work::keep_unreadable(connection, &account, &reason, &body, now))
+        self.promise(Wake::Nobody, move |connection| work::keep_unreadable(connection, &account, &reason, &body, now))
             .await?;
         self.place.check()
     }
@@ -349,7 +346,24 @@ impl Outbox {
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
-        let (command, answered) = Command::run(wake, work);
+        self.write_kept(wake, Kept::BySystem, work).await
+    }
+
+    /// The same for what is promised to somebody: it survives what [`Durability`] says once this returns.
+    async fn promise<T, W>(&self, wake: Wake, work: W) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        self.write_kept(wake, Kept::ByDisk, work).await
+    }
+
+    async fn write_kept<T, W>(&self, wake: Wake, kept: Kept, work: W) -> Result<T, OutboxError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    {
+        let (command, answered) = Command::run(wake, kept, work);
         self.commands.send(command).await.map_err(|_| OutboxError::Closed)?;
         answered.await.map_err(|_| OutboxError::Closed)?.map_err(OutboxError::Storage)
     }

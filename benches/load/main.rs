@@ -112,6 +112,8 @@ struct Measured {
     processor: f64,
     /// Mebibytes at most.
     memory: f64,
+    /// Milliseconds from its start until it served.
+    ready: f64,
 }
 
 #[derive(Clone, Copy)]
@@ -146,22 +148,30 @@ async fn measure(arguments: &Arguments, kind: Kind, customers: Customers, load: 
     while !calls.is_done() && Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    Measured { figures: calls.figures(from, until), processor, memory: server.memory("VmHWM") }
+    Measured {
+        figures: calls.figures(from, until),
+        processor,
+        memory: server.memory("VmHWM"),
+        ready: server.ready_after.as_secs_f64() * 1e3,
+    }
 }
 
 async fn compare(arguments: &Arguments, comparison: &Comparison) {
     println!("\n{}: cards a second, as many as it can", comparison.name);
-    println!("{:<14} {:>9} {:>6} {:>10} {:>6} {:>8}  {}", "", "cards/s", "ratio", "µs of CPU", "ratio", "MiB", FAULTS);
+    println!(
+        "{:<14} {:>9} {:>6} {:>9} {:>6} {:>6} {:>9}  {FAULTS}",
+        "", "cards/s", "ratio", "µs of CPU", "ratio", "MiB", "start, ms"
+    );
     let mut rates = Vec::new();
     let measured = rounds(arguments, comparison, Load::Closed).await;
     let (first_rate, first_cost) =
         (median(&measured[0], |one| one.figures.rate), median(&measured[0], |one| one.processor));
     for ((name, _), measured) in comparison.servers.iter().zip(&measured) {
         let (rate, cost) = (median(measured, |one| one.figures.rate), median(measured, |one| one.processor));
-        let memory = median(measured, |one| one.memory);
+        let (memory, ready) = (median(measured, |one| one.memory), median(measured, |one| one.ready));
         let (rate_ratio, cost_ratio) = (rate / first_rate, cost / first_cost);
         println!(
-            "{name:<14} {rate:>9.0} {rate_ratio:>6.2} {cost:>10.1} {cost_ratio:>6.2} {memory:>8.1}  {}",
+            "{name:<14} {rate:>9.0} {rate_ratio:>6.2} {cost:>9.1} {cost_ratio:>6.2} {memory:>6.0} {ready:>9.0}  {}",
             faults(measured)
         );
         rates.push(rate);

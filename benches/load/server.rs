@@ -46,6 +46,8 @@ pub struct Server {
     /// Where webhooks go.
     pub address: SocketAddr,
     /// From its start until it served.
+    pub ready_after: Duration,
+    /// From its start until it served.
     _directory: TempDir,
 }
 

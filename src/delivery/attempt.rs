@@ -16,15 +16,19 @@ use crate::rate::{Hindrance, Permit};
 use crate::rules::Account;
 
 impl Shared {
-    /// Asks whether the card of an earlier attempt arrived. `None`: it did not, or the API does not tell; it may be sent again,
-    /// for the phone system shows the first card of a call, and a second one changes nothing for the agent.
-    pub(super) async fn ask(
+    /// Asks whether the card of an earlier attempt arrived, unless there can be none. `None`: it did not, or the API does not
+    /// tell; it may be sent again, for the phone system shows the first card of a call, and a second one changes nothing for
+    /// the agent.
+    pub(super) async fn asked(
         &self,
         claimed: &Claimed,
         account: &Account,
         card: &str,
         held: &mut Option<Permit>,
     ) -> Option<Next> {
+        if !claimed.is_unknown {
+            return None;
+        }
         let now = (self.outside.now)();
         let permit = match begun(account, held.take()) {
             Ok(permit) => permit,

@@ -36,7 +36,7 @@ pub enum Again {
 impl Outbox {
     /// Makes a settled delivery due now. `until` is its new deadline where it is `forced`; without that it keeps its own.
     pub async fn again(&self, id: DeliveryId, now: Timestamp, forced: Option<Timestamp>) -> Result<Again, OutboxError> {
-        self.write(Wake::Waiters, move |connection| again(connection, id, now, forced)).await
+        self.promise(Wake::Waiters, move |connection| again(connection, id, now, forced)).await
     }
 }
 

@@ -127,13 +127,16 @@ fn claim(connection: &Connection, now: Timestamp, lease: Duration, shares: &Shar
         return Ok(Vec::new());
     }
     let lease_until = now.saturating_add(lease).unwrap_or(Timestamp::MAX);
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare_cached(
         "UPDATE delivery SET state = 'leased', claimable_at = :lease_until, attempts = attempts + 1
          WHERE id IN (SELECT value FROM json_each(:ids))
          RETURNING id, account, call_id, event, body, started_at, received_at, expires_at, attempts - 1 AS earlier_attempts,
                    max(received_at, coalesce((SELECT max(earlier.settled_at) FROM delivery AS earlier
                        WHERE earlier.account = delivery.account AND earlier.call_id = delivery.call_id
                        AND earlier.id < delivery.id), received_at)) AS turn_at,
+                   EXISTS (SELECT 1 FROM delivery AS other
+                       WHERE other.account = delivery.account AND other.call_id = delivery.call_id
+                       AND other.id != delivery.id AND other.card IS NOT NULL) AS is_superseded,
                    is_unknown, card, rule, revision, trace, traceparent",
     )?;
     let parameters = named_params! { ":lease_until": lease_until.as_millisecond(), ":ids": list(&ids) };
@@ -146,7 +149,7 @@ fn claim(connection: &Connection, now: Timestamp, lease: Duration, shares: &Shar
 /// The newest calls of these accounts that are due.
 fn newest(connection: &Connection, share: &Share, now: Timestamp) -> Sql<Vec<i64>> {
     // The index is named because the planner would rather sort the whole backlog on each claim.
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare_cached(
         "SELECT started_at, id FROM delivery INDEXED BY delivery_newest WHERE account = ?1 AND claimable_at <= ?2
          ORDER BY started_at DESC, id DESC LIMIT ?3",
     )?;
@@ -163,7 +166,7 @@ fn newest(connection: &Connection, share: &Share, now: Timestamp) -> Sql<Vec<i64
 
 /// The accounts that have unsettled deliveries, one look into the index each.
 fn waiting_accounts(connection: &Connection) -> Sql<Vec<String>> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare_cached(
         "WITH RECURSIVE waiting (account) AS (
              SELECT (SELECT account FROM delivery INDEXED BY delivery_newest
                      WHERE claimable_at IS NOT NULL ORDER BY account LIMIT 1)
@@ -181,7 +184,7 @@ fn waiting_accounts(connection: &Connection) -> Sql<Vec<String>> {
 /// while.
 fn settle_expired(connection: &Connection, now: Timestamp, reason: &dyn Fn(&Expired) -> String) -> Sql<Vec<Expired>> {
     let asked_from = now.saturating_sub(ASKED_FOR).unwrap_or(Timestamp::MIN);
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare_cached(
         "SELECT id, account, call_id, event, started_at, received_at, expires_at, attempts, is_unknown, rule, revision
          FROM delivery INDEXED BY delivery_expiring
          WHERE claimable_at <= :now AND expires_at <= :now AND (is_unknown = 0 OR expires_at <= :asked_from)
@@ -205,11 +208,11 @@ fn next(connection: &Connection, index: &str, column: &str, after: Timestamp) ->
         "SELECT {column} FROM delivery INDEXED BY delivery_{index}
          WHERE claimable_at IS NOT NULL AND {column} > ?1 ORDER BY {column} LIMIT 1"
     );
-    connection.prepare(&sql)?.query_row([after.as_millisecond()], |row| timestamp(row, column)).optional()
+    connection.prepare_cached(&sql)?.query_row([after.as_millisecond()], |row| timestamp(row, column)).optional()
 }
 
 pub(super) fn oldest_pending(connection: &Connection) -> Sql<Option<Timestamp>> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare_cached(
         "SELECT started_at FROM delivery INDEXED BY delivery_newest WHERE account = ?1 AND claimable_at IS NOT NULL
          ORDER BY started_at LIMIT 1",
     )?;

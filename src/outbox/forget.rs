@@ -99,7 +99,7 @@ impl Outbox {
             for ids in found.ids.chunks(ROWS_ERASED_AT_ONCE) {
                 let ids = ids.to_vec();
                 erased += self
-                    .write(Wake::Waiters, move |connection| {
+                    .promise(Wake::Waiters, move |connection| {
                         ids.iter().map(|id| erase(connection, table, *id, now)).sum::<Sql<usize>>()
                     })
                     .await?;

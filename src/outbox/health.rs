@@ -46,7 +46,7 @@ impl Outbox {
             return Some(self.place.trouble());
         }
         self.health.trouble()?;
-        match self.write(Wake::Nobody, store::touch).await {
+        match self.promise(Wake::Nobody, store::touch).await {
             Ok(()) => self.health.recovered(),
             Err(OutboxError::Closed) => return Some(Trouble { reason: "the outbox is closed".to_owned(), help: "" }),
             Err(_) => {}

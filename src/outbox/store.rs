@@ -2,15 +2,18 @@
 //!
 //! Knows nothing of what the rows mean, except that a lease ends with the process that took it.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::OutboxError;
 
 const LOCK_FILE: &str = "outbox.lock";
+/// Another text each time the machine starts (random(4)).
+pub(super) const BOOT_FILE: &str = "/proc/sys/kernel/random/boot_id";
+
 const DATABASE_FILE: &str = "outbox.sqlite3";
 
 /// The files without which what was committed is lost: the database and its write-ahead log.
@@ -51,7 +54,7 @@ const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 /// leased, when the lease runs out; while an earlier event of its call is undecided, when it expires; none once it is settled.
 /// The indexes on unsettled rows stay as small as the backlog, however many settled ones are kept.
 /// `is_unknown` says that the card may have been sent; what an earlier version left unsettled with a card may have been, too.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "
     CREATE TABLE delivery (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -101,13 +104,28 @@ const STEPS: [&str; 4] = [
     CREATE INDEX delivery_newest ON delivery (account, started_at, id, claimable_at) WHERE claimable_at IS NOT NULL;
     CREATE INDEX delivery_expiring ON delivery (expires_at) WHERE claimable_at IS NOT NULL;
 ",
+    "CREATE TABLE boot (id TEXT NOT NULL) STRICT;",
 ];
 
 /// The connection that writes, and the lock that makes it the only one.
 pub(super) struct Store {
     pub(super) connection: Connection,
+    durability: Durability,
+    is_waiting: bool,
     // After the connection, because fields are dropped in this order: nobody may come in while the database is still open.
     _lock: File,
+}
+
+impl Store {
+    /// Whether the commits from now on wait for the disk. Where only the end of a process is to be survived, none does.
+    pub(super) fn wait_for_disk(&mut self, wanted: bool) -> Result<(), rusqlite::Error> {
+        let wanted = wanted && self.durability == Durability::Disk;
+        if wanted != self.is_waiting {
+            self.connection.pragma_update(None, "synchronous", if wanted { "full" } else { "normal" })?;
+            self.is_waiting = wanted;
+        }
+        Ok(())
+    }
 }
 
 /// What came of writing the files anew.
@@ -123,6 +141,12 @@ pub(super) enum Rewritten {
 
 /// Opens, locks, upgrades, and gives leases back.
 pub(super) fn open(directory: &Path, durability: Durability) -> Result<Store, OutboxError> {
+    // Where it does not exist, no restart of the machine is told from one of the process.
+    open_after(directory, durability, fs::read_to_string(BOOT_FILE).unwrap_or_default().trim())
+}
+
+/// The same, since the machine was started so.
+pub(super) fn open_after(directory: &Path, durability: Durability, boot: &str) -> Result<Store, OutboxError> {
     make_directory(directory).map_err(|error| cannot_open(directory, error))?;
     let lock = lock(directory)?;
     let path = directory.join(DATABASE_FILE);
@@ -130,8 +154,8 @@ pub(super) fn open(directory: &Path, durability: Durability) -> Result<Store, Ou
     private_file(&path).map_err(|error| cannot_open(&path, error))?;
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     upgrade(&mut connection, &path, durability)?;
-    release_leases(&connection).map_err(|error| cannot_use(&path, error))?;
-    Ok(Store { connection, _lock: lock })
+    release_leases(&connection, boot).map_err(|error| cannot_use(&path, error))?;
+    Ok(Store { connection, durability, is_waiting: durability == Durability::Disk, _lock: lock })
 }
 
 /// A connection for listings, which cannot write and does not wait for the writer. What listings read is in every version.
@@ -201,8 +225,8 @@ fn make_shrinkable(connection: &Connection) -> Result<(), rusqlite::Error> {
     Ok(())
 }
 
-/// With a write-ahead log and `FULL`, a commit is on the disk when it returns; with `NORMAL` it is with the system, which writes
-/// it down by and by and in order (<https://sqlite.org/pragma.html#pragma_synchronous>).
+/// With a write-ahead log and `FULL`, a commit is on the disk when it returns, and all before it; with `NORMAL` it is with the
+/// system, which writes it down by and by and in order (<https://sqlite.org/pragma.html#pragma_synchronous>).
 fn make_durable(connection: &Connection, path: &Path, durability: Durability) -> Result<(), OutboxError> {
     let synchronous = match durability {
         Durability::Disk => "full",
@@ -258,13 +282,23 @@ pub(super) fn rewrite(connection: &Connection, bytes_max: i64) -> Result<Rewritt
 }
 
 /// A lease at this moment belongs to a process that is gone, for this one has the lock. Its attempt stays counted, and where a
-/// card was to be sent, nobody knows whether it was.
-fn release_leases(connection: &Connection) -> Result<usize, rusqlite::Error> {
+/// card was to be sent, nobody knows whether it was. Where the machine went down since, the last commits that did not wait for
+/// the disk may be lost, and nobody knows it of any delivery.
+fn release_leases(connection: &Connection, boot: &str) -> Result<(), rusqlite::Error> {
+    let known: Option<String> = connection.query_row("SELECT id FROM boot", [], |row| row.get(0)).optional()?;
+    if known.as_ref().is_some_and(|known| known != boot) {
+        connection.execute("UPDATE delivery SET is_unknown = 1 WHERE claimable_at IS NOT NULL", [])?;
+    }
+    if known.is_none_or(|known| known != boot) {
+        connection.execute("DELETE FROM boot", [])?;
+        connection.execute("INSERT INTO boot (id) VALUES (?1)", [boot])?;
+    }
     connection.execute(
         "UPDATE delivery SET state = iif(is_unknown, 'unknown', 'pending'), claimable_at = received_at
          WHERE state = 'leased' AND claimable_at IS NOT NULL",
         [],
-    )
+    )?;
+    Ok(())
 }
 
 fn cannot_use(path: &Path, source: rusqlite::Error) -> OutboxError {

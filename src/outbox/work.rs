@@ -4,7 +4,7 @@
 //! outside, because that transaction may yet be undone.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 
 use super::{Accept, Acceptance, Claimed, Decided, DeliveryId, Settlement, Standing, State};
 
@@ -14,17 +14,24 @@ pub(super) type Sql<T> = Result<T, rusqlite::Error>;
 /// (the webhook limits one to 256 KiB).
 pub const UNREADABLE_ROWS_MAX: usize = 1000;
 
+/// Prepares a statement the first time only.
+pub(super) fn execute(connection: &Connection, sql: &str, parameters: impl Params) -> Sql<usize> {
+    connection.prepare_cached(sql)?.execute(parameters)
+}
+
 pub(super) fn accept(connection: &Connection, event: &Accept) -> Sql<Acceptance> {
     let is_over = connection
-        .prepare("SELECT 1 FROM ended_call WHERE account = ?1 AND call_id = ?2")?
+        .prepare_cached("SELECT 1 FROM ended_call WHERE account = ?1 AND call_id = ?2")?
         .exists(params![event.account, event.call_id])?;
     // Its turn comes when the earlier event is decided; a card is worth nothing later than this anyway.
     let is_waiting = connection
-        .prepare("SELECT 1 FROM delivery WHERE account = ?1 AND call_id = ?2 AND settled_at IS NULL AND card IS NULL")?
+        .prepare_cached(
+            "SELECT 1 FROM delivery WHERE account = ?1 AND call_id = ?2 AND settled_at IS NULL AND card IS NULL",
+        )?
         .exists(params![event.account, event.call_id])?;
     let received_at = event.received_at.as_millisecond();
     let due_at = if is_waiting { event.expires_at.as_millisecond() } else { received_at };
-    let added = connection.execute(
+    let added = execute(connection,
         "INSERT INTO delivery (account, call_id, event, body, started_at, received_at, expires_at, state, claimable_at, settled_at, traceparent)
          VALUES (:account, :call_id, :event, :body, :started_at, :received_at, :expires_at, :state, :claimable_at, :settled_at, :traceparent)
          ON CONFLICT (account, call_id, event) DO NOTHING",
@@ -62,7 +69,7 @@ pub(super) fn keep_card(connection: &Connection, id: DeliveryId, decided: Option
         keep_decision(connection, id, decided)?;
         end_waiting(connection, id)?;
     }
-    connection.execute("UPDATE delivery SET is_unknown = 1 WHERE id = ?1", params![id.0])?;
+    execute(connection, "UPDATE delivery SET is_unknown = 1 WHERE id = ?1", params![id.0])?;
     Ok(Standing::Open)
 }
 
@@ -70,7 +77,8 @@ pub(super) fn retry_at(connection: &Connection, id: DeliveryId, at: Timestamp, w
     if is_over(connection, id)? {
         return Ok(Standing::Over);
     }
-    connection.execute(
+    execute(
+        connection,
         "UPDATE delivery SET state = 'pending', is_unknown = 0, claimable_at = ?2, reason = ?3 WHERE id = ?1",
         params![id.0, at.as_millisecond(), why],
     )?;
@@ -78,7 +86,8 @@ pub(super) fn retry_at(connection: &Connection, id: DeliveryId, at: Timestamp, w
 }
 
 pub(super) fn ask_at(connection: &Connection, id: DeliveryId, at: Timestamp, why: &str) -> Sql<()> {
-    connection.execute(
+    execute(
+        connection,
         "UPDATE delivery SET state = 'unknown', claimable_at = ?2, reason = ?3 WHERE id = ?1 AND settled_at IS NULL",
         params![id.0, at.as_millisecond(), why],
     )?;
@@ -95,7 +104,8 @@ pub(super) fn settle(
     if let Some(decided) = decided {
         keep_decision(connection, id, decided)?;
     }
-    let settled = connection.execute(
+    let settled = execute(
+        connection,
         "UPDATE delivery SET state = ?2, claimable_at = NULL, status = ?3, reason = ?4, settled_at = ?5
          WHERE id = ?1 AND settled_at IS NULL",
         params![id.0, settlement.state(), settlement.status(), settlement.reason(), now.as_millisecond()],
@@ -106,7 +116,8 @@ pub(super) fn settle(
 
 /// Does not touch a settled row either: its decision is the one it was settled by.
 fn keep_decision(connection: &Connection, id: DeliveryId, decided: &Decided) -> Sql<()> {
-    connection.execute(
+    execute(
+        connection,
         "UPDATE delivery SET rule = ?2, revision = ?3, card = ?4, trace = ?5 WHERE id = ?1 AND settled_at IS NULL",
         params![id.0, decided.rule, decided.revision, decided.card, decided.trace],
     )?;
@@ -115,7 +126,8 @@ fn keep_decision(connection: &Connection, id: DeliveryId, decided: &Decided) -> 
 
 /// This delivery is decided: the next event of its call that waits is due. Whoever has a card is not waiting but retrying.
 pub(super) fn end_waiting(connection: &Connection, id: DeliveryId) -> Sql<()> {
-    connection.execute(
+    execute(
+        connection,
         "UPDATE delivery SET claimable_at = received_at WHERE id =
              (SELECT min(later.id) FROM delivery AS later JOIN delivery AS this USING (account, call_id)
               WHERE this.id = ?1 AND later.id > this.id AND later.state = 'pending' AND later.card IS NULL)",
@@ -125,12 +137,14 @@ pub(super) fn end_waiting(connection: &Connection, id: DeliveryId) -> Sql<()> {
 }
 
 pub(super) fn hang_up(connection: &Connection, account: &str, call_id: &str, now: Timestamp) -> Sql<usize> {
-    connection.execute(
+    execute(
+        connection,
         "INSERT INTO ended_call (account, call_id, ended_at) VALUES (?1, ?2, ?3) ON CONFLICT (account, call_id) DO NOTHING",
         params![account, call_id, now.as_millisecond()],
     )?;
     // A card that may have been sent is not called over: whoever sends it or asks about it meets `ended_call` and settles it.
-    connection.execute(
+    execute(
+        connection,
         "UPDATE delivery SET state = 'over', claimable_at = NULL, settled_at = ?3
          WHERE account = ?1 AND call_id = ?2 AND settled_at IS NULL AND is_unknown = 0",
         params![account, call_id, now.as_millisecond()],
@@ -139,7 +153,7 @@ pub(super) fn hang_up(connection: &Connection, account: &str, call_id: &str, now
 
 pub(super) fn is_superseded(connection: &Connection, id: DeliveryId) -> Sql<bool> {
     connection
-        .prepare(
+        .prepare_cached(
             "SELECT 1 FROM delivery AS other JOIN delivery AS this USING (account, call_id)
              WHERE this.id = ?1 AND other.id != this.id AND other.card IS NOT NULL",
         )?
@@ -149,13 +163,12 @@ pub(super) fn is_superseded(connection: &Connection, id: DeliveryId) -> Sql<bool
 /// Settled, or its call has ended. A delivery nobody knows counts as settled.
 fn is_over(connection: &Connection, id: DeliveryId) -> Sql<bool> {
     let is_over = connection
-        .query_row(
+        .prepare_cached(
             "SELECT settled_at IS NOT NULL OR EXISTS (SELECT 1 FROM ended_call
                  WHERE ended_call.account = delivery.account AND ended_call.call_id = delivery.call_id)
              FROM delivery WHERE id = ?1",
-            params![id.0],
-            |row| row.get(0),
-        )
+        )?
+        .query_row(params![id.0], |row| row.get(0))
         .optional()?;
     Ok(is_over.unwrap_or(true))
 }
@@ -167,13 +180,14 @@ pub(super) fn keep_unreadable(
     body: &[u8],
     now: Timestamp,
 ) -> Sql<()> {
-    connection.execute(
+    execute(
+        connection,
         "INSERT INTO unreadable (received_at, account, reason, body) VALUES (?1, ?2, ?3, ?4)",
         params![now.as_millisecond(), account, reason, body],
     )?;
     // Ids only ever grow, so the newest rows are those with the highest.
     let oldest_kept = connection.last_insert_rowid().saturating_sub(row_limit(UNREADABLE_ROWS_MAX));
-    connection.execute("DELETE FROM unreadable WHERE id <= ?1", params![oldest_kept])?;
+    execute(connection, "DELETE FROM unreadable WHERE id <= ?1", params![oldest_kept])?;
     Ok(())
 }
 
@@ -196,6 +210,7 @@ pub(super) fn claimed(row: &rusqlite::Row<'_>) -> Sql<Claimed> {
         expires_at: timestamp(row, "expires_at")?,
         attempts: row.get("earlier_attempts")?,
         is_unknown: row.get("is_unknown")?,
+        is_superseded: row.get("is_superseded")?,
         card: row.get("card")?,
         rule: row.get("rule")?,
         revision: row.get("revision")?,

@@ -26,6 +26,15 @@ pub(super) enum Wake {
     Nobody,
 }
 
+/// What the answer to a caller says about its command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// It survives a power cut, where that is wanted at all.
+    ByDisk,
+    /// It survives the end of the process. The disk has it with the next command that it must have: the log is in order.
+    BySystem,
+}
+
 /// What the handle asks of the thread.
 pub(super) enum Command {
     /// Do this in the next transaction.
@@ -38,13 +47,13 @@ pub(super) enum Command {
 
 impl Command {
     /// A command, and where its value comes out after the commit.
-    pub(super) fn run<T, W>(wake: Wake, work: W) -> (Self, oneshot::Receiver<Result<T, Failure>>)
+    pub(super) fn run<T, W>(wake: Wake, kept: Kept, work: W) -> (Self, oneshot::Receiver<Result<T, Failure>>)
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        (Self::Run(Box::new(Work { wake, work: Some(work), value: None, answer })), answered)
+        (Self::Run(Box::new(Work { wake, kept, work: Some(work), value: None, answer })), answered)
     }
 
     /// The command to write the files anew, outside of any transaction, and where its outcome comes out.
@@ -57,12 +66,14 @@ impl Command {
 /// A command without its types, so that different ones fit into one queue.
 pub(super) trait Job: Send {
     fn wake(&self) -> Wake;
+    fn kept(&self) -> Kept;
     fn run(&mut self, connection: &Connection) -> Result<(), rusqlite::Error>;
     fn answer(self: Box<Self>, committed: Result<(), Failure>);
 }
 
 struct Work<T, W> {
     wake: Wake,
+    kept: Kept,
     work: Option<W>,
     value: Option<T>,
     answer: oneshot::Sender<Result<T, Failure>>,
@@ -75,6 +86,10 @@ where
 {
     fn wake(&self) -> Wake {
         self.wake
+    }
+
+    fn kept(&self) -> Kept {
+        self.kept
     }
 
     fn run(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
@@ -127,7 +142,7 @@ fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, shared: &Share
                 }
             }
         }
-        let committed = commit(&mut store.connection, &mut jobs, shared).map_err(Arc::new);
+        let committed = commit(&mut store, &mut jobs, shared).map_err(Arc::new);
         // Before the answers, so that who has its answer can rely on the wake-up having happened.
         if committed.is_ok() && jobs.iter().any(|job| job.wake() == Wake::Waiters) {
             shared.changed.notify_waiters();
@@ -147,19 +162,21 @@ fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, shared: &Share
 }
 
 /// All or nothing: a transaction that is dropped before its commit is undone.
-fn commit(connection: &mut Connection, jobs: &mut [Box<dyn Job>], shared: &Shared) -> Result<(), rusqlite::Error> {
+fn commit(store: &mut Store, jobs: &mut [Box<dyn Job>], shared: &Shared) -> Result<(), rusqlite::Error> {
     if jobs.is_empty() {
         return Ok(());
     }
-    let before = connection.total_changes();
-    let result = try_to_commit(connection, jobs, &shared.owed);
+    let is_promised = jobs.iter().any(|job| job.kept() == Kept::ByDisk);
+    let before = store.connection.total_changes();
+    let result =
+        store.wait_for_disk(is_promised).and_then(|()| try_to_commit(&mut store.connection, jobs, &shared.owed));
     match &result {
-        // A commit that changed nothing says nothing about the disk.
-        Ok(()) if connection.total_changes() != before => shared.health.recovered(),
+        // A commit that changed nothing, or did not wait for the disk, says nothing about it.
+        Ok(()) if is_promised && store.connection.total_changes() != before => shared.health.recovered(),
         Ok(()) => {}
         Err(error) => {
             shared.health.failed(error);
-            store::make_room(connection, error);
+            store::make_room(&store.connection, error);
         }
     }
     result

@@ -177,3 +177,21 @@ async fn a_question_counts_against_the_rate_of_the_account() {
     assert_eq!(server.delivery("second").await.unwrap()["state"], "pending");
     assert_eq!(requests(&phone, "second"), (0, 0));
 }
+
+#[tokio::test]
+async fn after_a_power_cut_what_may_have_been_sent_is_asked_about_first() {
+    let phone = Phone::start();
+    let server = Server::with(EVERYBODY, &phone).await;
+    assert_eq!(server.ring_and_settle(&inbound("arrived", NUMBER)).await["state"], "sent");
+    let place = server.killed();
+    // What is left where only the events have reached the disk: no commit since then waited for it.
+    let database = rusqlite::Connection::open(place.data().join("outbox.sqlite3")).unwrap();
+    let lost = "UPDATE delivery SET state = 'pending', claimable_at = received_at, settled_at = NULL, status = NULL, is_unknown = 0,
+                attempts = 0, rule = NULL, revision = NULL, card = NULL, trace = NULL;
+                UPDATE boot SET id = 'before the power cut';";
+    database.execute_batch(lost).unwrap();
+    drop(database);
+    let server = Server::start(place).await;
+    assert_eq!(server.settled("arrived").await["state"], "sent");
+    assert_eq!(requests(&phone, "arrived"), (1, 1), "it is not sent again");
+}

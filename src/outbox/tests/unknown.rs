@@ -53,8 +53,30 @@ async fn a_card_that_an_earlier_version_left_unsettled_may_have_been_sent() {
     let id = sending(&outbox, "a").await;
     outbox.close().await;
     let path = directory.path().join("outbox.sqlite3");
-    let earlier = "ALTER TABLE delivery DROP COLUMN is_unknown; ALTER TABLE delivery DROP COLUMN traceparent; DROP INDEX delivery_expiring; PRAGMA user_version = 1;";
+    let earlier = "ALTER TABLE delivery DROP COLUMN is_unknown; ALTER TABLE delivery DROP COLUMN traceparent; DROP INDEX delivery_expiring; DROP TABLE boot; PRAGMA user_version = 1;";
     Connection::open(path).unwrap().execute_batch(earlier).unwrap();
     let outbox = open(directory.path()).unwrap();
     assert_eq!(state(&outbox, id).await, State::Unknown);
+}
+
+#[tokio::test]
+async fn after_the_machine_went_down_nobody_knows_of_any_delivery_whether_its_card_was_sent() {
+    let directory = TempDir::new().unwrap();
+    let this_boot = std::fs::read_to_string(store::BOOT_FILE).unwrap_or_default();
+    let started = |boot: &str| store::open_after(directory.path(), Durability::Disk, boot).unwrap();
+    let outbox = open(directory.path()).unwrap();
+    let (due, sent) = (accepted(&outbox, event("due", 0)).await, accepted(&outbox, event("sent", 0)).await);
+    assert!(outbox.settle(sent, Settlement::Sent { status: 201 }, None, at(1)).await.unwrap());
+    outbox.close().await;
+    let known = |store: store::Store| -> Vec<(i64, bool)> {
+        let mut statement = store.connection.prepare("SELECT id, is_unknown FROM delivery ORDER BY id").unwrap();
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(
+        known(started(this_boot.trim())),
+        [(due.0, false), (sent.0, false)],
+        "only the process was started again"
+    );
+    assert_eq!(known(started("another")), [(due.0, true), (sent.0, false)]);
+    assert_eq!(known(started("another")), [(due.0, true), (sent.0, false)]);
 }
