@@ -1,7 +1,7 @@
 //! What a call costs, in allocations: a figure that no other program on the machine moves.
 //!
-//! The bounds are about twice what was measured. Whoever copies a table for each call, makes a formatter for each card or
-//! lets matching grow with the rules is told here; time is measured by the benches alone.
+//! The bounds are about twice what was measured. Whoever copies a table for each call or lets matching grow with the rules is
+//! told here. What takes time and no memory is not: time is measured by the benches alone.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
