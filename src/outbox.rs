@@ -8,6 +8,7 @@
 //! before it is decided. The decision that is a card is kept before the card is sent, and there is one such row a call.
 
 mod again;
+mod disk;
 mod due;
 mod failure;
 mod forget;
@@ -45,6 +46,7 @@ use rusqlite::Connection;
 use tokio::sync::{Notify, futures::Notified, mpsc, oneshot};
 
 use health::{HangUp, Health, Owed, Place};
+use store::Store;
 use writer::{Command, Kept, Wake};
 
 /// How many commands may wait for the writer before callers wait too: two full transactions, so that the next one fills up
@@ -194,9 +196,12 @@ impl Outbox {
     ///
     /// [`OutboxError::InUse`], [`OutboxError::Open`], [`OutboxError::Damaged`] or [`OutboxError::NewerSchema`].
     pub fn open(directory: &Path, durability: Durability, keep: Keep) -> Result<Self, OutboxError> {
+        Self::start(directory, store::open(directory, durability)?, keep)
+    }
+
+    fn start(directory: &Path, store: Store, keep: Keep) -> Result<Self, OutboxError> {
         let cannot_open =
             |source: std::io::Error| OutboxError::Open { path: directory.to_owned(), source: source.into() };
-        let store = store::open(directory, durability)?;
         let reader = store::open_reader(directory)?;
         let (commands, waiting) = mpsc::channel(COMMANDS_WAITING_MAX);
         let outbox = Self {
@@ -227,7 +232,8 @@ impl Outbox {
         Ok(Self { commands, changed, reader, keep, place, health: Arc::default(), owed: Arc::default() })
     }
 
-    /// Keeps an event; it survives what [`Durability`] says once this returns. Then wakes whoever waits for [`Self::changed`].
+    /// Keeps an event; it survives what [`Durability`] says once this returns. Whoever waits for [`Self::changed`] is woken
+    /// before that, when it is committed: the card does not wait for the disk.
     /// After [`OutboxError::Moved`] it is worked off all the same, and lost with this process.
     pub async fn accept(&self, event: Accept) -> Result<Acceptance, OutboxError> {
         let acceptance = self.promise(Wake::Waiters, move |connection| work::accept(connection, &event)).await?;

@@ -15,9 +15,10 @@ const LOCK_FILE: &str = "outbox.lock";
 pub(super) const BOOT_FILE: &str = "/proc/sys/kernel/random/boot_id";
 
 const DATABASE_FILE: &str = "outbox.sqlite3";
+const LOG_FILE: &str = "outbox.sqlite3-wal";
 
 /// The files without which what was committed is lost: the database and its write-ahead log.
-pub(super) const FILES: [&str; 2] = [DATABASE_FILE, "outbox.sqlite3-wal"];
+pub(super) const FILES: [&str; 2] = [DATABASE_FILE, LOG_FILE];
 
 /// What an operator does about a database that SQLite can't read.
 pub(super) const DAMAGED_HELP: &str = "stop the server, move outbox.sqlite3, outbox.sqlite3-wal and outbox.sqlite3-shm away \
@@ -110,22 +111,10 @@ const STEPS: [&str; 5] = [
 /// The connection that writes, and the lock that makes it the only one.
 pub(super) struct Store {
     pub(super) connection: Connection,
-    durability: Durability,
-    is_waiting: bool,
+    /// The write-ahead log, where commits have to be on the disk.
+    pub(super) log: Option<File>,
     // After the connection, because fields are dropped in this order: nobody may come in while the database is still open.
     _lock: File,
-}
-
-impl Store {
-    /// Whether the commits from now on wait for the disk. Where only the end of a process is to be survived, none does.
-    pub(super) fn wait_for_disk(&mut self, wanted: bool) -> Result<(), rusqlite::Error> {
-        let wanted = wanted && self.durability == Durability::Disk;
-        if wanted != self.is_waiting {
-            self.connection.pragma_update(None, "synchronous", if wanted { "full" } else { "normal" })?;
-            self.is_waiting = wanted;
-        }
-        Ok(())
-    }
 }
 
 /// What came of writing the files anew.
@@ -153,9 +142,14 @@ pub(super) fn open_after(directory: &Path, durability: Durability, boot: &str) -
     // SQLite would create the file readable by all; the log and the shared memory beside it take the rights of this one.
     private_file(&path).map_err(|error| cannot_open(&path, error))?;
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    upgrade(&mut connection, &path, durability)?;
+    upgrade(&mut connection, &path)?;
     release_leases(&connection, boot).map_err(|error| cannot_use(&path, error))?;
-    Ok(Store { connection, durability, is_waiting: durability == Durability::Disk, _lock: lock })
+    let log = match durability {
+        // Not to be closed and opened again while the database is open: SQLite's own handle stays at this file.
+        Durability::Disk => Some(File::open(directory.join(LOG_FILE)).map_err(|error| cannot_open(&path, error))?),
+        Durability::Process => None,
+    };
+    Ok(Store { connection, log, _lock: lock })
 }
 
 /// A connection for listings, which cannot write and does not wait for the writer. What listings read is in every version.
@@ -194,13 +188,13 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, OutboxError> {
 }
 
 /// Looks at the version first: a database that is not ours to understand is left as it is.
-fn upgrade(connection: &mut Connection, path: &Path, durability: Durability) -> Result<(), OutboxError> {
+fn upgrade(connection: &mut Connection, path: &Path) -> Result<(), OutboxError> {
     let (found, known) = versions(connection, path)?;
     if found > known {
         return Err(OutboxError::NewerSchema { path: path.to_owned(), found, known });
     }
     make_shrinkable(connection).map_err(|error| cannot_use(path, error))?;
-    make_durable(connection, path, durability)?;
+    make_durable(connection, path)?;
     let mut upgrade = || {
         let transaction = connection.transaction()?;
         for (version, step) in (1_i64..).zip(STEPS).filter(|(version, _)| *version > found) {
@@ -225,13 +219,10 @@ fn make_shrinkable(connection: &Connection) -> Result<(), rusqlite::Error> {
     Ok(())
 }
 
-/// With a write-ahead log and `FULL`, a commit is on the disk when it returns, and all before it; with `NORMAL` it is with the
-/// system, which writes it down by and by and in order (<https://sqlite.org/pragma.html#pragma_synchronous>).
-fn make_durable(connection: &Connection, path: &Path, durability: Durability) -> Result<(), OutboxError> {
-    let synchronous = match durability {
-        Durability::Disk => "full",
-        Durability::Process => "normal",
-    };
+/// With a write-ahead log and `NORMAL`, a commit is with the system when it returns
+/// (<https://sqlite.org/pragma.html#pragma_synchronous>). It is on the disk once the log is, which others see to; what a
+/// checkpoint takes out of the log is on the disk before and behind it.
+fn make_durable(connection: &Connection, path: &Path) -> Result<(), OutboxError> {
     let mode: String = connection
         .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
         .map_err(|error| cannot_use(path, error))?;
@@ -241,7 +232,7 @@ fn make_durable(connection: &Connection, path: &Path, durability: Durability) ->
         return Err(cannot_open(path, source));
     }
     connection
-        .pragma_update(None, "synchronous", synchronous)
+        .pragma_update(None, "synchronous", "normal")
         .and_then(|()| connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_MAX, |_| Ok(())))
         // What is erased must not stay in freed pages, and no row may get into a temporary file.
         .and_then(|()| connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(())))

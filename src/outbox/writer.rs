@@ -1,13 +1,14 @@
-//! The thread that owns the writing connection: whatever waits is committed together, each caller is answered afterwards.
+//! The thread that owns the writing connection: whatever waits is committed together, each caller is answered afterwards. What
+//! is promised to survive a power cut is handed on to the thread that waits for the disk.
 //!
-//! One wait for the disk serves up to 512 callers, which is worth a factor of ten under load. Knows nothing of what the
-//! commands do, and neither retries nor logs: a failure goes to every caller of its transaction.
+//! Knows nothing of what the commands do, and neither retries nor logs: a failure goes to every caller of its transaction.
 
 use std::sync::Arc;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::disk::{Disk, Promised};
 use super::health::{Health, Owed};
 use super::store::{self, Rewritten, Store};
 
@@ -15,7 +16,7 @@ use super::store::{self, Rewritten, Store};
 pub(super) const COMMANDS_PER_COMMIT_MAX: usize = 512;
 
 /// Why a command came to nothing; shared by all of its transaction.
-type Failure = Arc<rusqlite::Error>;
+pub(super) type Failure = Arc<rusqlite::Error>;
 
 /// Whom a commit may concern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,14 +120,15 @@ pub(super) struct Shared {
 }
 
 /// Starts the thread. It ends when all handles are dropped or one of them says so, and then drops the store.
-pub(super) fn start(store: Store, commands: mpsc::Receiver<Command>, shared: Shared) -> Result<(), std::io::Error> {
+pub(super) fn start(mut store: Store, commands: mpsc::Receiver<Command>, shared: Shared) -> Result<(), std::io::Error> {
+    let disk = store.log.take().map(|log| Disk::start(log, Arc::clone(&shared.health))).transpose()?;
     std::thread::Builder::new()
         .name("outbox-writer".to_owned())
-        .spawn(move || serve(store, commands, &shared))
+        .spawn(move || serve(store, commands, disk, &shared))
         .map(drop)
 }
 
-fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, shared: &Shared) {
+fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, disk: Option<Disk>, shared: &Shared) {
     let (mut closing, mut rewriting) = (Vec::new(), Vec::new());
     let mut taken = Vec::with_capacity(COMMANDS_PER_COMMIT_MAX);
     while commands.blocking_recv_many(&mut taken, COMMANDS_PER_COMMIT_MAX) > 0 {
@@ -142,18 +144,27 @@ fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, shared: &Share
                 }
             }
         }
-        let committed = commit(&mut store, &mut jobs, shared).map_err(Arc::new);
+        let before = store.connection.total_changes();
+        let committed = commit(&mut store.connection, &mut jobs, shared).map_err(Arc::new);
         // Before the answers, so that who has its answer can rely on the wake-up having happened.
         if committed.is_ok() && jobs.iter().any(|job| job.wake() == Wake::Waiters) {
             shared.changed.notify_waiters();
         }
-        for job in jobs {
+        let (promised, others): (Vec<_>, Vec<_>) =
+            jobs.into_iter().partition(|job| committed.is_ok() && job.kept() == Kept::ByDisk);
+        let has_changed = store.connection.total_changes() != before;
+        match &disk {
+            Some(disk) if !promised.is_empty() => disk.write(Promised { jobs: promised, has_changed }),
+            _ => promised.into_iter().for_each(|job| job.answer(Ok(()))),
+        }
+        for job in others {
             job.answer(committed.clone());
         }
         for answer in rewriting.drain(..) {
             let _ = answer.send(store::rewrite(&store.connection, store::REWRITTEN_BYTES_MAX).map_err(Arc::new));
         }
     }
+    drop(disk);
     drop(store);
     shared.changed.notify_waiters();
     for closed in closing {
@@ -162,22 +173,14 @@ fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, shared: &Share
 }
 
 /// All or nothing: a transaction that is dropped before its commit is undone.
-fn commit(store: &mut Store, jobs: &mut [Box<dyn Job>], shared: &Shared) -> Result<(), rusqlite::Error> {
+fn commit(connection: &mut Connection, jobs: &mut [Box<dyn Job>], shared: &Shared) -> Result<(), rusqlite::Error> {
     if jobs.is_empty() {
         return Ok(());
     }
-    let is_promised = jobs.iter().any(|job| job.kept() == Kept::ByDisk);
-    let before = store.connection.total_changes();
-    let result =
-        store.wait_for_disk(is_promised).and_then(|()| try_to_commit(&mut store.connection, jobs, &shared.owed));
-    match &result {
-        // A commit that changed nothing, or did not wait for the disk, says nothing about it.
-        Ok(()) if is_promised && store.connection.total_changes() != before => shared.health.recovered(),
-        Ok(()) => {}
-        Err(error) => {
-            shared.health.failed(error);
-            store::make_room(&store.connection, error);
-        }
+    let result = try_to_commit(connection, jobs, &shared.owed);
+    if let Err(error) = &result {
+        shared.health.failed(error);
+        store::make_room(connection, error);
     }
     result
 }

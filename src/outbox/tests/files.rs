@@ -70,14 +70,21 @@ fn a_damaged_database_is_a_clear_error() {
 
 #[tokio::test]
 async fn what_is_promised_waits_for_the_disk_and_nothing_else_does() {
-    for (durability, synchronous) in [(Durability::Disk, 2), (Durability::Process, 1)] {
+    let changes = |connection: &Connection| connection.execute("DELETE FROM unreadable", []);
+    for (durability, is_waited_for) in [(Durability::Disk, true), (Durability::Process, false)] {
         let directory = TempDir::new().unwrap();
-        let outbox = Outbox::open(directory.path(), durability, Keep::default()).unwrap();
-        let told = |connection: &Connection| connection.pragma_query_value(None, "synchronous", |row| row.get(0));
-        for _ in 0..2 {
-            assert_eq!(outbox.promise::<i64, _>(Wake::Nobody, told).await.unwrap(), synchronous);
-            assert_eq!(outbox.write::<i64, _>(Wake::Nobody, told).await.unwrap(), 1);
-        }
+        let mut store = store::open(directory.path(), durability).unwrap();
+        assert_eq!(store.log.is_some(), is_waited_for);
+        // Nothing that is written to it is ever on a disk, and it says so.
+        store.log = store.log.map(|_| fs::File::open("/dev/null").unwrap());
+        let outbox = Outbox::start(directory.path(), store, Keep::default()).unwrap();
+        let accepted = outbox.accept(event("a", 0)).await;
+        assert_eq!(accepted.is_err(), is_waited_for, "{accepted:?}");
+        assert_eq!(outbox.promise(Wake::Nobody, changes).await.is_err(), is_waited_for);
+        assert_eq!(outbox.trouble().await.is_some(), is_waited_for);
+        assert_eq!(outbox.write(Wake::Nobody, changes).await.unwrap(), 0);
+        assert_eq!(outbox.claim(at(0), LEASE, 10).await.unwrap().len(), 1, "the card does not wait");
+        outbox.close().await;
     }
 }
 
