@@ -219,12 +219,8 @@ impl Shared {
             return Ok(settled(Settlement::NoCard { reason }));
         };
         if let Some(card) = &claimed.card {
-            return Ok(match self.asked(claimed, account, card, permit).await {
-                Some(next) => Turn { next, decided: None, decision: None },
-                None => {
-                    Turn { next: self.send(claimed, account, card, None, permit).await?, decided: None, decision: None }
-                }
-            });
+            let (next, decided) = self.ask_or_send(claimed, account, card, None, permit).await?;
+            return Ok(Turn { next, decided, decision: None });
         }
         let begun = Instant::now();
         let decision = match or_panic(self.traced(claimed, decide(&rules, claimed, now))).await {
@@ -257,10 +253,7 @@ impl Shared {
             trace: serde_json::to_string(&decision.trace).unwrap_or_default(),
         };
         let (next, decided) = match card {
-            Ok(card) => match self.asked(claimed, account, &card, permit).await {
-                Some(next) => (next, Some(decided)),
-                None => (self.send(claimed, account, &card, Some(decided), permit).await?, None),
-            },
+            Ok(card) => self.ask_or_send(claimed, account, &card, Some(decided), permit).await?,
             Err(settlement) => (Next::Settle(settlement), Some(decided)),
         };
         Ok(Turn { next, decided, decision: Some(decision) })

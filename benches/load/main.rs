@@ -37,6 +37,12 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// How long the last cards may take.
 const LAST_CARDS_WITHIN: Duration = Duration::from_secs(15);
 
+/// Between two looks at something that can only be looked at: a log, a count.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// Between two lines about memory.
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// More than any server here makes in a second.
 const PER_SECOND_MAX: usize = 40_000;
 
@@ -146,7 +152,7 @@ async fn measure(arguments: &Arguments, kind: Kind, customers: Customers, load: 
     let (processor, ()) = tokio::join!(processor, sending);
     let end = Instant::now() + LAST_CARDS_WITHIN;
     while !calls.is_done() && Instant::now() < end {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(LOOK_EVERY).await;
     }
     Measured {
         figures: calls.figures(from, until),
@@ -233,7 +239,7 @@ async fn memory(arguments: &Arguments, minutes: u64) {
     println!("{:>7} {:>9} {:>8} {:>8}", "minute", "cards", "MiB", "peak");
     let telling = async {
         for minute in 1..=minutes {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(MINUTE).await;
             println!(
                 "{minute:>7} {:>9} {:>8.1} {:>8.1}",
                 calls.cards(),

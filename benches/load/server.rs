@@ -10,15 +10,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::LOOK_EVERY;
 use crate::calls::CUSTOMERS;
 use crate::fakes::record;
 use crate::send::SECRET;
 
 /// How long a server may take until it serves.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-
-/// Between two looks whether it does.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Requests to the CRM at once: more than the machine can have under way.
 const AT_ONCE: usize = 256;

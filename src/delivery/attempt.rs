@@ -16,19 +16,27 @@ use crate::rate::{Hindrance, Permit};
 use crate::rules::Account;
 
 impl Shared {
-    /// Asks whether the card of an earlier attempt arrived, unless there can be none. `None`: it did not, or the API does not
-    /// tell; it may be sent again, for the phone system shows the first card of a call, and a second one changes nothing for
-    /// the agent.
-    pub(super) async fn asked(
+    /// Sends the card, unless an earlier attempt may have: then asks first. With what is to be done, and what was `decided`
+    /// where that is not kept yet.
+    pub(super) async fn ask_or_send(
         &self,
         claimed: &Claimed,
         account: &Account,
         card: &str,
+        decided: Option<Decided>,
         held: &mut Option<Permit>,
-    ) -> Option<Next> {
-        if !claimed.is_unknown {
-            return None;
+    ) -> Result<(Next, Option<Decided>), OutboxError> {
+        if claimed.is_unknown
+            && let Some(next) = self.ask(claimed, account, card, held).await
+        {
+            return Ok((next, decided));
         }
+        Ok((self.send(claimed, account, card, decided, held).await?, None))
+    }
+
+    /// Asks whether the card of an earlier attempt arrived. `None`: it did not, or the API does not tell; it may be sent again,
+    /// for the phone system shows the first card of a call, and a second one changes nothing for the agent.
+    async fn ask(&self, claimed: &Claimed, account: &Account, card: &str, held: &mut Option<Permit>) -> Option<Next> {
         let now = (self.outside.now)();
         let permit = match begun(account, held.take()) {
             Ok(permit) => permit,
@@ -84,7 +92,7 @@ impl Shared {
     }
 
     /// Keeps what was `decided`, unless an earlier attempt did, and sends the card of it.
-    pub(super) async fn send(
+    async fn send(
         &self,
         claimed: &Claimed,
         account: &Account,

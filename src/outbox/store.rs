@@ -28,7 +28,7 @@ pub(super) const DAMAGED_HELP: &str = "stop the server, move outbox.sqlite3, out
 /// What an accepted event survives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// A power cut: a commit waits until the disk has it.
+    /// A power cut: the answer waits until the disk has it.
     #[default]
     Disk,
     /// The end of the process, however sudden; a power cut or a crash of the system takes the last seconds along.

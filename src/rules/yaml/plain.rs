@@ -240,14 +240,11 @@ impl<'a> Reader<'a> {
             let key = Key { name: self.name(name), mark: self.mark(line, here, name.len()) };
             let (value, end) = self.inside(line, self.behind_blanks(line, here + name.len() + 1), depth)?;
             entries.push((key, value));
-            here = match self.rest(line, end).as_bytes().first()? {
-                b',' => self.behind_blanks(line, end + 1),
-                b'}' => {
-                    here = end;
-                    break;
-                }
-                _ => return None,
-            };
+            let is_last;
+            (here, is_last) = self.behind_item(line, end, b'}')?;
+            if is_last {
+                break;
+            }
         }
         let mark = self.mark(line, at, 1);
         Some((self.map(entries, mark)?, here + 1))
@@ -259,17 +256,23 @@ impl<'a> Reader<'a> {
         while !self.rest(line, here).starts_with(']') || !items.is_empty() {
             let (value, end) = self.inside(line, here, depth)?;
             items.push(value);
-            here = match self.rest(line, end).as_bytes().first()? {
-                b',' => self.behind_blanks(line, end + 1),
-                b']' => {
-                    here = end;
-                    break;
-                }
-                _ => return None,
-            };
+            let is_last;
+            (here, is_last) = self.behind_item(line, end, b']')?;
+            if is_last {
+                break;
+            }
         }
         let mark = self.mark(line, at, 1);
         Some((self.node(Kind::List(items.into()), mark)?, here + 1))
+    }
+
+    /// Behind a value inside brackets: where the next one begins, or where the brackets close, and whether they do.
+    fn behind_item(&self, line: &Line, at: usize, closing: u8) -> Option<(usize, bool)> {
+        match self.rest(line, at).as_bytes().first()? {
+            b',' => Some((self.behind_blanks(line, at + 1), false)),
+            byte if *byte == closing => Some((at, true)),
+            _ => None,
+        }
     }
 
     /// A value inside brackets, and where something else than blanks stands behind it.
