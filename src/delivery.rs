@@ -6,6 +6,7 @@
 mod attempt;
 mod hush;
 mod insist;
+mod intake;
 mod lanes;
 mod late;
 mod metrics;
@@ -13,16 +14,19 @@ mod retry;
 mod spans;
 
 pub use hush::Hush;
+pub use intake::Intake;
 pub use metrics::Metrics;
 pub use spans::{Span, Spans};
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -32,7 +36,8 @@ use crate::outbox::{Claimed, Decided, Outbox, OutboxError, Settlement, Standing}
 use crate::phone::Phone;
 use crate::rate::Permit;
 use crate::rules::{Live, RuleSet};
-use lanes::Sweep;
+use intake::Taken;
+use lanes::{Sweep, let_go};
 use late::{Hindrances, Why, ago};
 use retry::Next;
 
@@ -52,9 +57,10 @@ const FORGET_EVERY: Duration = Duration::from_secs(10);
 pub const STOP_WITHIN: Duration = Duration::from_secs(7);
 
 /// Works off the outbox.
-#[derive(Clone)]
 pub struct Courier {
     shared: Arc<Shared>,
+    taken: mpsc::UnboundedSender<Taken>,
+    taking: mpsc::UnboundedReceiver<Taken>,
 }
 
 struct Shared {
@@ -65,6 +71,8 @@ struct Shared {
     metrics: Metrics,
     spans: Spans,
     hindrances: Hindrances,
+    /// Whether deliveries may be taken as they are accepted.
+    is_open: AtomicBool,
     token_refused: Hush,
     not_told: Hush,
     failing: Hush,
@@ -100,39 +108,54 @@ impl Courier {
             metrics,
             spans,
             hindrances: Hindrances::default(),
+            is_open: AtomicBool::new(false),
             token_refused: hush(),
             not_told: hush(),
             stopped: hush(),
             late: hush(),
             failing: hush(),
         };
-        Courier { shared: Arc::new(shared) }
+        let (taken, taking) = mpsc::unbounded_channel();
+        Courier { shared: Arc::new(shared), taken, taking }
     }
 
     /// Works until `stop` becomes true, then finishes what is under way. What is left stays durable.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
         let mut forget = tokio::time::interval(FORGET_EVERY);
         let mut sweep = Sweep::new();
         self.remember().await;
+        self.shared.is_open.store(true, Ordering::Release);
         while !*stop.borrow() {
-            let changed = self.shared.outbox.changed();
-            let due = match self.work(&mut tasks, &mut sweep).await {
-                Ok(due) => due,
+            let shared = Arc::clone(&self.shared);
+            let mut changed = pin!(shared.outbox.changed());
+            let round = match self.work(&mut tasks, &mut sweep).await {
+                Ok(round) => round,
                 Err(error) => {
                     self.shared.tell_failing(&error);
-                    Some(Instant::now() + FAILURE_PAUSE)
+                    Round { again_at: Some(Instant::now() + FAILURE_PAUSE), is_full: false }
                 }
             };
-            tokio::select! {
-                () = changed => {}
-                () = sleep_until(due) => {}
-                Some(ended) = tasks.join_next() => log_panic(ended),
-                _ = forget.tick() => {
-                    let courier = self.clone();
-                    tasks.spawn(async move { courier.forget().await });
+            let mut due = pin!(sleep_until(round.again_at));
+            // What is taken as it is accepted, and what ends, brings nothing that would be due.
+            let mut is_over = false;
+            while !is_over {
+                tokio::select! {
+                    Some(taken) = self.taking.recv() => self.start(&mut tasks, taken),
+                    Some(ended) = tasks.join_next() => {
+                        // Room for what was due and had none; or its lease runs out unattended.
+                        is_over = round.is_full || ended.is_err();
+                        log_panic(ended);
+                        let_go(&mut tasks);
+                    }
+                    _ = forget.tick() => {
+                        let shared = Arc::clone(&self.shared);
+                        tasks.spawn(async move { shared.forget().await });
+                    }
+                    () = &mut changed => is_over = true,
+                    () = &mut due => is_over = true,
+                    _ = stop.changed() => is_over = true,
                 }
-                _ = stop.changed() => {}
             }
         }
         let finish = async {
@@ -145,18 +168,23 @@ impl Courier {
         }
     }
 
-    /// Forgets what need not be kept any longer, in small steps.
-    async fn forget(&self) {
-        let send_within = self.shared.live.rules().defaults.send_within;
-        let send_within = SignedDuration::try_from(send_within).unwrap_or(SignedDuration::MAX);
-        loop {
-            match self.shared.outbox.forget((self.shared.outside.now)(), send_within).await {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) => return self.shared.tell_failing(&error),
-            }
+    /// What was taken as it was accepted, and what came with it.
+    fn start(&mut self, tasks: &mut JoinSet<()>, first: Taken) {
+        for Taken { claimed, event, permit } in
+            std::iter::once(first).chain(std::iter::from_fn(|| self.taking.try_recv().ok()))
+        {
+            let shared = Arc::clone(&self.shared);
+            tasks.spawn(async move { shared.deliver(claimed, Some(event), Some(permit)).await });
         }
     }
+}
+
+/// When to look for deliveries again.
+struct Round {
+    /// Then at the latest.
+    again_at: Option<Instant>,
+    /// As soon as one has ended: there may be more that is due.
+    is_full: bool,
 }
 
 async fn sleep_until(due: Option<Instant>) {
@@ -181,10 +209,24 @@ struct Turn {
 }
 
 impl Shared {
-    async fn deliver(&self, claimed: Claimed, mut permit: Option<Permit>) {
+    /// Forgets what need not be kept any longer, in small steps.
+    async fn forget(&self) {
+        let send_within = self.live.rules().defaults.send_within;
+        let send_within = SignedDuration::try_from(send_within).unwrap_or(SignedDuration::MAX);
+        loop {
+            match self.outbox.forget((self.outside.now)(), send_within).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => return self.tell_failing(&error),
+            }
+        }
+    }
+
+    /// Works one delivery off; `event` is what its body says, where that was read already.
+    async fn deliver(&self, claimed: Claimed, mut event: Option<Event>, mut permit: Option<Permit>) {
         let begun = Instant::now();
         let turn = loop {
-            match self.turn(&claimed, &mut permit).await {
+            match self.turn(&claimed, event.take(), &mut permit).await {
                 Ok(turn) => break turn,
                 // Nothing was sent: what is sent is kept first.
                 Err(error) if begun.elapsed() < INSIST_WITHIN && self.waited(&error).await => {}
@@ -200,7 +242,12 @@ impl Shared {
     }
 
     /// Decides, unless an earlier attempt did, and sends. The permit is given back where that takes no request.
-    async fn turn(&self, claimed: &Claimed, permit: &mut Option<Permit>) -> Result<Turn, OutboxError> {
+    async fn turn(
+        &self,
+        claimed: &Claimed,
+        event: Option<Event>,
+        permit: &mut Option<Permit>,
+    ) -> Result<Turn, OutboxError> {
         let settled = |settlement| Turn { next: Next::Settle(settlement), decided: None, decision: None };
         let now = (self.outside.now)();
         // What may have been sent is asked about even then, so that what is told about the call is true.
@@ -223,7 +270,9 @@ impl Shared {
             return Ok(Turn { next, decided, decision: None });
         }
         let begun = Instant::now();
-        let decision = match or_panic(self.traced(claimed, decide(&rules, claimed, now))).await {
+        // Boxed, because each future on the way to it would hold it once more: three quarters of what a delivery under way takes.
+        let deciding = Box::pin(decide(&rules, claimed, event, now));
+        let decision = match or_panic(self.traced(claimed, deciding)).await {
             Ok(Some(decision)) => decision,
             Ok(None) => {
                 let reason = "the stored event can't be read".to_owned();
@@ -335,8 +384,8 @@ async fn or_panic<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
 }
 
 /// Decides a stored event with the rules in force now.
-async fn decide(rules: &RuleSet, claimed: &Claimed, now: Timestamp) -> Option<Decision> {
-    let event = Event::parse(&claimed.body).ok()?;
+async fn decide(rules: &RuleSet, claimed: &Claimed, event: Option<Event>, now: Timestamp) -> Option<Decision> {
+    let event = event.or_else(|| Event::parse(&claimed.body).ok())?;
     let call = Call::new(&event, &claimed.account, rules.defaults.region, claimed.received_at)?;
     let within = rules.defaults.decide_within;
     let waited = Duration::try_from(now.duration_since(claimed.turn_at)).unwrap_or_default();

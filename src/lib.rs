@@ -6,7 +6,7 @@
 //! ```text
 //! web::webhook   bytes ─authenticate─▶ Event::parse ─▶ outbox.accept(event)        one durable row; then 200, at once
 //!                                                           │
-//! delivery       outbox.claim(now) ◀────────────────────────┘  a lease: a crash hands the row back
+//! delivery       taken at once, or claimed later ◀──────────┘  a lease: a crash hands the row back
 //!                    │
 //! engine::decide     ├─ which rules' `when` match         found by an index, then condition by condition
 //!                    ├─ ask the sources they mention      at once, each once a call, all within one deadline

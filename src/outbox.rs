@@ -47,7 +47,7 @@ use tokio::sync::{Notify, futures::Notified, mpsc, oneshot};
 
 use health::{HangUp, Health, Owed, Place};
 use store::Store;
-use writer::{Command, Kept, Wake};
+use writer::{Command, Kept, Wake, nobody, waiters};
 
 /// How many commands may wait for the writer before callers wait too: two full transactions, so that the next one fills up
 /// while the last one is on its way to the disk, and a burst cannot take memory without bound.
@@ -104,6 +104,14 @@ pub enum Acceptance {
     Over(DeliveryId),
     /// The same event of the same call of the same account was accepted before.
     Duplicate,
+}
+
+/// Somebody who has room for one more delivery.
+pub struct Taking {
+    /// Until when it is theirs.
+    pub lease_until: Timestamp,
+    /// Called with it on the thread that writes, so that it must not wait.
+    pub take: Box<dyn FnOnce(Claimed) + Send>,
 }
 
 /// A delivery in the hands of a worker, until its lease runs out.
@@ -213,8 +221,12 @@ impl Outbox {
             health: Arc::default(),
             owed: Arc::default(),
         };
-        let (changed, health, owed) = (&outbox.changed, &outbox.health, &outbox.owed);
-        let shared = writer::Shared { changed: changed.clone(), health: health.clone(), owed: owed.clone() };
+        let shared = writer::Shared {
+            changed: Arc::clone(&outbox.changed),
+            health: Arc::clone(&outbox.health),
+            owed: Arc::clone(&outbox.owed),
+            place: Arc::clone(&outbox.place),
+        };
         writer::start(store, waiting, shared).map_err(cannot_open)?;
         Ok(outbox)
     }
@@ -236,27 +248,43 @@ impl Outbox {
     /// before that, when it is committed: the card does not wait for the disk.
     /// After [`OutboxError::Moved`] it is worked off all the same, and lost with this process.
     pub async fn accept(&self, event: Accept) -> Result<Acceptance, OutboxError> {
-        let acceptance = self.promise(Wake::Waiters, move |connection| work::accept(connection, &event)).await?;
-        self.place.check().map(|()| acceptance)
+        self.accept_and_take(event, None).await
+    }
+
+    /// The same; and where the event is the first of its call, whoever is `taking` it has it as if it were claimed, as soon as
+    /// it is committed. Then nobody is woken: there is nothing left to claim.
+    pub async fn accept_and_take(&self, event: Accept, taking: Option<Taking>) -> Result<Acceptance, OutboxError> {
+        let lease_until = taking.as_ref().map(|taking| taking.lease_until);
+        let committed = move |(acceptance, claimed): &mut (Acceptance, Option<Claimed>)| {
+            let Some((taking, claimed)) = taking.zip(claimed.take()) else {
+                return if matches!(acceptance, Acceptance::Accepted(_)) { Wake::Waiters } else { Wake::Nobody };
+            };
+            (taking.take)(claimed);
+            Wake::Nobody
+        };
+        let accept = move |connection: &Connection| work::accept(connection, event, lease_until);
+        self.promise(committed, accept).await.map(|(acceptance, _)| acceptance)
     }
 
     /// The last look before a card is sent. The decision is kept first, so that a crash repeats these bytes and decides nothing
     /// anew; `None` where an earlier attempt kept it. From then on no other event of the call can have a card, and whether this
     /// one was sent is unknown until [`Self::retry_at`] or [`Self::settle`] says so.
     pub async fn keep_card(&self, id: DeliveryId, decided: Option<Decided>) -> Result<Standing, OutboxError> {
-        self.write(Wake::Waiters, move |connection| work::keep_card(connection, id, decided.as_ref())).await
+        let committed = |(_, wake): &mut (Standing, Wake)| *wake;
+        let keep_card = move |connection: &Connection| work::keep_card(connection, id, decided.as_ref());
+        self.write(committed, keep_card).await.map(|(standing, _)| standing)
     }
 
     /// Ends the lease of a delivery whose card was not sent, and makes it due again at `at`. [`Standing::Over`]: nothing was
     /// changed, because its call ended meanwhile and it is settled, or to be settled, as that.
     pub async fn retry_at(&self, id: DeliveryId, at: Timestamp, why: String) -> Result<Standing, OutboxError> {
-        self.write(Wake::Waiters, move |connection| work::retry_at(connection, id, at, &why)).await
+        self.write(waiters, move |connection| work::retry_at(connection, id, at, &why)).await
     }
 
     /// Ends the lease of a delivery whose card may have been sent; it is due at `at`, to be asked about. A hang-up does not
     /// settle it, and a settled one stays settled.
     pub async fn ask_at(&self, id: DeliveryId, at: Timestamp, why: String) -> Result<(), OutboxError> {
-        self.write(Wake::Waiters, move |connection| work::ask_at(connection, id, at, &why)).await
+        self.write(waiters, move |connection| work::ask_at(connection, id, at, &why)).await
     }
 
     /// Writes down what became of a delivery, and what was decided for it unless that is kept already. The next event of its
@@ -268,8 +296,9 @@ impl Outbox {
         decided: Option<Decided>,
         now: Timestamp,
     ) -> Result<bool, OutboxError> {
-        self.write(Wake::Waiters, move |connection| work::settle(connection, id, &settlement, decided.as_ref(), now))
-            .await
+        let committed = |(_, wake): &mut (bool, Wake)| *wake;
+        let settle = move |connection: &Connection| work::settle(connection, id, &settlement, decided.as_ref(), now);
+        self.write(committed, settle).await.map(|(is_settled, _)| is_settled)
     }
 
     /// The call ended: all of it that is unsettled, leased or not, becomes [`Settlement::Over`], and so does what is accepted
@@ -279,10 +308,11 @@ impl Outbox {
     pub async fn hang_up(&self, account: &str, call_id: &str, now: Timestamp) -> Result<usize, OutboxError> {
         let (account, call_id) = (account.to_owned(), call_id.to_owned());
         let debt = self.owed.unless_paid(HangUp { account: account.clone(), call_id: call_id.clone(), at: now });
-        let over =
-            self.promise(Wake::Nobody, move |connection| work::hang_up(connection, &account, &call_id, now)).await?;
-        debt.paid();
-        self.place.check().map(|()| over)
+        let over = self.promise(nobody, move |connection| work::hang_up(connection, &account, &call_id, now)).await;
+        if matches!(over, Ok(_) | Err(OutboxError::Moved { .. })) {
+            debt.paid();
+        }
+        over
     }
 
     /// Keeps what an authentic sender sent and nobody could read, for the operator: the latest [`UNREADABLE_ROWS_MAX`].
@@ -294,19 +324,17 @@ impl Outbox {
         now: Timestamp,
     ) -> Result<(), OutboxError> {
         let (account, reason, body) = (account.to_owned(), reason.to_owned(), body.to_owned());
-        self.promise(Wake::Nobody, move |connection| work::keep_unreadable(connection, &account, &reason, &body, now))
-            .await?;
-        self.place.check()
+        self.promise(nobody, move |connection| work::keep_unreadable(connection, &account, &reason, &body, now)).await
     }
 
     /// How many deliveries are not settled. Asks the writer, so an answer also says that the writer is alive.
     pub async fn pending(&self) -> Result<u64, OutboxError> {
-        self.write(Wake::Nobody, work::pending).await
+        self.write(nobody, work::pending).await
     }
 
     /// When the oldest call began whose delivery is not settled.
     pub async fn oldest_pending(&self) -> Result<Option<Timestamp>, OutboxError> {
-        self.write(Wake::Nobody, due::oldest_pending).await
+        self.write(nobody, due::oldest_pending).await
     }
 
     /// Resolves after the next commit that may have brought work or made it due earlier, and when the outbox is closed.
@@ -347,31 +375,34 @@ impl Outbox {
     }
 
     /// Runs `work` within the writer's next transaction and returns its value after the commit.
-    async fn write<T, W>(&self, wake: Wake, work: W) -> Result<T, OutboxError>
+    async fn write<T, C, W>(&self, committed: C, work: W) -> Result<T, OutboxError>
     where
         T: Send + 'static,
+        C: FnOnce(&mut T) -> Wake + Send + 'static,
         W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
-        self.write_kept(wake, Kept::BySystem, work).await
+        self.write_kept(Kept::BySystem, committed, work).await
     }
 
     /// The same for what is promised to somebody: it survives what [`Durability`] says once this returns.
-    async fn promise<T, W>(&self, wake: Wake, work: W) -> Result<T, OutboxError>
+    async fn promise<T, C, W>(&self, committed: C, work: W) -> Result<T, OutboxError>
     where
         T: Send + 'static,
+        C: FnOnce(&mut T) -> Wake + Send + 'static,
         W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
-        self.write_kept(wake, Kept::ByDisk, work).await
+        self.write_kept(Kept::ByDisk, committed, work).await
     }
 
-    async fn write_kept<T, W>(&self, wake: Wake, kept: Kept, work: W) -> Result<T, OutboxError>
+    async fn write_kept<T, C, W>(&self, kept: Kept, committed: C, work: W) -> Result<T, OutboxError>
     where
         T: Send + 'static,
+        C: FnOnce(&mut T) -> Wake + Send + 'static,
         W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
-        let (command, answered) = Command::run(wake, kept, work);
+        let (command, answered) = Command::run(kept, committed, work);
         self.commands.send(command).await.map_err(|_| OutboxError::Closed)?;
-        answered.await.map_err(|_| OutboxError::Closed)?.map_err(OutboxError::Storage)
+        Ok(answered.await.map_err(|_| OutboxError::Closed)??)
     }
 
     /// Runs `work` on the connection that can only read, beside the writer.

@@ -12,15 +12,15 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::late::{reason, why};
-use super::{Courier, StoredTrace, log_panic};
+use super::{Courier, Round, StoredTrace, log_panic};
 use crate::outbox::{EXPIRED_ROWS_MAX, OutboxError, Share, Shares, Spent};
 use crate::phone::ATTEMPT_TIMEOUT;
 use crate::rate::{Budget, Cause, Hindrance};
-use crate::rules::Account;
+use crate::rules::{Account, RuleSet};
 
 /// Deliveries of a lane under way at once; each waits for sources and the card API, hardly for the processor. With sources
 /// that take the whole second and a half they may, that is a hundred calls a second.
-const CONCURRENT_MAX: usize = 256;
+pub(super) const CONCURRENT_MAX: usize = 256;
 
 /// How much longer than a decision, a question and an attempt a lease lasts. A lease that ran out would be worked on twice.
 const LEASE_MARGIN: Duration = Duration::from_secs(30);
@@ -72,21 +72,17 @@ impl Courier {
     }
 
     /// Settles what has expired, starts what is due and may be sent, and says when to look again.
-    pub(super) async fn work(
-        &self,
-        tasks: &mut JoinSet<()>,
-        sweep: &mut Sweep,
-    ) -> Result<Option<Instant>, OutboxError> {
+    pub(super) async fn work(&self, tasks: &mut JoinSet<()>, sweep: &mut Sweep) -> Result<Round, OutboxError> {
         let_go(tasks);
         if Instant::now() >= sweep.again_at {
             self.settle_expired(sweep).await?;
         }
         let (now, time) = (Instant::now(), (self.shared.outside.now)());
-        let free_at = self.claim(tasks, now, time).await?;
+        let Round { again_at: free_at, is_full } = self.claim(tasks, now, time).await?;
         let (due, expiry) = self.shared.outbox.next_times(time, sweep.until).await?;
         let at = |time_then: Timestamp| now + Duration::try_from(time_then.duration_since(time)).unwrap_or_default();
         let expiry = expiry.map(|expiry| at(expiry).max(sweep.again_at));
-        Ok(due.map(at).into_iter().chain(expiry).chain(free_at).min())
+        Ok(Round { again_at: due.map(at).into_iter().chain(expiry).chain(free_at).min(), is_full })
     }
 
     async fn settle_expired(&self, sweep: &mut Sweep) -> Result<(), OutboxError> {
@@ -105,12 +101,7 @@ impl Courier {
     }
 
     /// Starts what is due, and says when there may be room for more.
-    async fn claim(
-        &self,
-        tasks: &mut JoinSet<()>,
-        now: Instant,
-        time: Timestamp,
-    ) -> Result<Option<Instant>, OutboxError> {
+    async fn claim(&self, tasks: &mut JoinSet<()>, now: Instant, time: Timestamp) -> Result<Round, OutboxError> {
         let rules = self.shared.live.rules();
         let lanes = lanes(&rules.accounts);
         let rooms: Vec<_> = lanes.iter().map(|lane| lane.budget.room(lane.limit, CONCURRENT_MAX, now, time)).collect();
@@ -118,9 +109,8 @@ impl Courier {
         // What is left of accounts that are no longer in the rules is settled without a request.
         let others = CONCURRENT_MAX.saturating_sub(tasks.len());
         let shares = Shares { named: lanes.iter().zip(&rooms).map(share).collect(), others };
-        let lease = rules.defaults.decide_within + 2 * ATTEMPT_TIMEOUT + LEASE_MARGIN;
         let mut counts = vec![0; lanes.len()];
-        for claimed in self.shared.outbox.claim(time, lease, shares).await? {
+        for claimed in self.shared.outbox.claim(time, lease(&rules), shares).await? {
             let lane = lanes.iter().zip(&mut counts).find(|(lane, _)| lane.accounts.contains(&claimed.account));
             let permit = lane.and_then(|(lane, count)| {
                 *count += 1;
@@ -128,14 +118,16 @@ impl Courier {
                 lane.budget.take(lane.limit, Instant::now()).ok()
             });
             let shared = Arc::clone(&self.shared);
-            tasks.spawn(async move { shared.deliver(claimed, permit).await });
+            tasks.spawn(async move { shared.deliver(claimed, None, permit).await });
         }
+        let mut is_full = others == 0;
         for ((lane, (room, hindrance)), count) in lanes.iter().zip(&rooms).zip(counts) {
             if count == *room {
+                is_full = true;
                 self.hindered(lane, *hindrance, now, time);
             }
         }
-        Ok(rooms.iter().filter_map(|(_, hindrance)| hindrance.until).min())
+        Ok(Round { again_at: rooms.iter().filter_map(|(_, hindrance)| hindrance.until).min(), is_full })
     }
 
     /// A lane got all it could have; there may be more that is due.
@@ -156,8 +148,13 @@ impl Courier {
     }
 }
 
+/// How long what is taken is its worker's.
+pub(super) fn lease(rules: &RuleSet) -> Duration {
+    rules.defaults.decide_within + 2 * ATTEMPT_TIMEOUT + LEASE_MARGIN
+}
+
 /// Forgets all deliveries that ended. Each keeps its memory until then, and under load more of them end than this loop turns.
-fn let_go(tasks: &mut JoinSet<()>) {
+pub(super) fn let_go(tasks: &mut JoinSet<()>) {
     while let Some(ended) = tasks.try_join_next() {
         log_panic(ended);
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::work::{is_superseded, timestamp};
-use super::writer::Wake;
+use super::writer::waiters;
 use super::{DeliveryId, Outbox, OutboxError, State};
 
 type Sql<T> = Result<T, rusqlite::Error>;
@@ -36,7 +36,7 @@ pub enum Again {
 impl Outbox {
     /// Makes a settled delivery due now. `until` is its new deadline where it is `forced`; without that it keeps its own.
     pub async fn again(&self, id: DeliveryId, now: Timestamp, forced: Option<Timestamp>) -> Result<Again, OutboxError> {
-        self.promise(Wake::Waiters, move |connection| again(connection, id, now, forced)).await
+        self.promise(waiters, move |connection| again(connection, id, now, forced)).await
     }
 }
 

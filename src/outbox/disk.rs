@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 
 use rusqlite::ffi;
 
-use super::health::Health;
-use super::writer::Job;
+use super::health::{Health, Place};
+use super::writer::{Failure, Job};
 
 /// How many transactions may wait for the disk. Where it hangs, the writer waits with them, and takes no more.
 const TRANSACTIONS_MAX: usize = 16;
@@ -31,10 +31,11 @@ pub(super) struct Disk {
 
 impl Disk {
     /// Starts the thread for this log.
-    pub(super) fn start(log: File, health: Arc<Health>) -> Result<Disk, Error> {
+    pub(super) fn start(log: File, health: Arc<Health>, place: Arc<Place>) -> Result<Disk, Error> {
         let (promised, waiting) = mpsc::sync_channel(TRANSACTIONS_MAX);
-        let thread =
-            std::thread::Builder::new().name("outbox-disk".to_owned()).spawn(move || serve(&log, &waiting, &health))?;
+        let thread = std::thread::Builder::new()
+            .name("outbox-disk".to_owned())
+            .spawn(move || serve(&log, &waiting, &health, &place))?;
         Ok(Disk { promised: Some(promised), thread: Some(thread) })
     }
 
@@ -54,17 +55,18 @@ impl Drop for Disk {
     }
 }
 
-fn serve(log: &File, waiting: &mpsc::Receiver<Promised>, health: &Health) {
+fn serve(log: &File, waiting: &mpsc::Receiver<Promised>, health: &Health, place: &Place) {
     while let Ok(first) = waiting.recv() {
         let all: Vec<Promised> = std::iter::once(first).chain(waiting.try_iter()).collect();
-        let written = log.sync_data().map_err(|error| Arc::new(failure(&error)));
+        let written = log.sync_data().map_err(|error| failure(&error));
         match &written {
             Ok(()) if all.iter().any(|promised| promised.has_changed) => health.recovered(),
             Ok(()) => {}
             Err(error) => health.failed(error),
         }
+        let kept = written.map_err(Failure::from).and_then(|()| place.check());
         for job in all.into_iter().flat_map(|promised| promised.jobs) {
-            job.answer(written.clone());
+            job.answer(kept.clone());
         }
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::work::{Sql, claimed, row_limit, settle, timestamp};
-use super::writer::Wake;
+use super::writer::{Wake, nobody};
 use super::{Claimed, DeliveryId, Outbox, OutboxError, Settlement};
 
 /// How many expired deliveries are settled at once, so that accepting events does not wait long behind it.
@@ -83,7 +83,7 @@ impl Outbox {
         shares: impl Into<Shares>,
     ) -> Result<Vec<Claimed>, OutboxError> {
         let shares = shares.into();
-        self.write(Wake::Nobody, move |connection| claim(connection, now, lease, &shares)).await
+        self.write(nobody, move |connection| claim(connection, now, lease, &shares)).await
     }
 
     /// Settles as too late what expired unclaimed, at most [`EXPIRED_ROWS_MAX`], each with its reason. Call it again until it
@@ -92,7 +92,8 @@ impl Outbox {
     where
         R: Fn(&Expired) -> String + Send + 'static,
     {
-        self.write(Wake::Waiters, move |connection| settle_expired(connection, now, &reason)).await
+        let committed = |expired: &mut Vec<Expired>| if expired.is_empty() { Wake::Nobody } else { Wake::Waiters };
+        self.write(committed, move |connection| settle_expired(connection, now, &reason)).await
     }
 
     /// When, later than `after`, something will be due or its lease run out; and when, later than `expired_after`, something
@@ -102,7 +103,7 @@ impl Outbox {
         after: Timestamp,
         expired_after: Timestamp,
     ) -> Result<(Option<Timestamp>, Option<Timestamp>), OutboxError> {
-        self.write(Wake::Nobody, move |connection| {
+        self.write(nobody, move |connection| {
             Ok((
                 next(connection, "claimable", "claimable_at", after)?,
                 next(connection, "expiring", "expires_at", expired_after)?,

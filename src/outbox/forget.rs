@@ -14,7 +14,7 @@ use rusqlite::{Connection, params};
 
 use super::store::Rewritten;
 use super::work::{end_waiting, row_limit, timestamp};
-use super::writer::{Command, Wake};
+use super::writer::{Command, waiters};
 use super::{DeliveryId, Outbox, OutboxError, State};
 use crate::event::{Call, CustomerNumber, Event, Region};
 
@@ -99,7 +99,7 @@ impl Outbox {
             for ids in found.ids.chunks(ROWS_ERASED_AT_ONCE) {
                 let ids = ids.to_vec();
                 erased += self
-                    .promise(Wake::Waiters, move |connection| {
+                    .promise(waiters, move |connection| {
                         ids.iter().map(|id| erase(connection, table, *id, now)).sum::<Sql<usize>>()
                     })
                     .await?;
@@ -116,7 +116,7 @@ impl Outbox {
             let _reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
             let (command, answered) = Command::rewrite();
             commands.blocking_send(command).map_err(|_| OutboxError::Closed)?;
-            answered.blocking_recv().map_err(|_| OutboxError::Closed)?.map_err(OutboxError::Storage)
+            Ok::<_, OutboxError>(answered.blocking_recv().map_err(|_| OutboxError::Closed)??)
         });
         match rewritten.await.map_err(|_| OutboxError::Closed)?? {
             Rewritten::Whole => Ok(true),

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
 use super::keep::used_bytes;
-use super::writer::Wake;
+use super::writer::{Failure, nobody};
 use super::{Outbox, OutboxError, store};
 
 /// How many hang-ups are remembered: those of a busy hour, in a few hundred KiB.
@@ -46,7 +46,7 @@ impl Outbox {
             return Some(self.place.trouble());
         }
         self.health.trouble()?;
-        match self.promise(Wake::Nobody, store::touch).await {
+        match self.promise(nobody, store::touch).await {
             Ok(()) => self.health.recovered(),
             Err(OutboxError::Closed) => return Some(Trouble { reason: "the outbox is closed".to_owned(), help: "" }),
             Err(_) => {}
@@ -137,8 +137,8 @@ impl Place {
     }
 
     /// For what was just committed and is promised to outlive this process.
-    pub(super) fn check(&self) -> Result<(), OutboxError> {
-        if self.is_kept() { Ok(()) } else { Err(OutboxError::Moved { path: self.directory.clone() }) }
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.is_kept() { Ok(()) } else { Err(Failure::Moved(self.directory.clone())) }
     }
 
     fn trouble(&self) -> Trouble {

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::work::row_limit;
-use super::writer::Wake;
+use super::writer::nobody;
 use super::{Outbox, OutboxError};
 
 type Sql<T> = Result<T, rusqlite::Error>;
@@ -51,7 +51,7 @@ impl Outbox {
     /// because its call began less than `send_within` ago, is not forgotten for the sake of room.
     pub async fn forget(&self, now: Timestamp, send_within: SignedDuration) -> Result<usize, OutboxError> {
         let keep = self.keep;
-        self.write(Wake::Nobody, move |connection| forget(connection, now, keep, send_within)).await
+        self.write(nobody, move |connection| forget(connection, now, keep, send_within)).await
     }
 }
 

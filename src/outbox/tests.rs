@@ -104,7 +104,7 @@ async fn hold_writer(outbox: &Outbox) -> Sender<()> {
             let _ = released.recv();
             Ok(())
         };
-        outbox.write(Wake::Nobody, hold).await
+        outbox.write(nobody, hold).await
     });
     holding.await.unwrap();
     release
@@ -160,7 +160,7 @@ async fn a_failed_commit_fails_everyone_in_it_and_nobody_after() {
     let (good, bad) = (outbox.clone(), outbox.clone());
     let good = tokio::spawn(async move { good.accept(event("a", 0)).await });
     until_waiting(&outbox, 1).await;
-    let bad = tokio::spawn(async move { bad.write(Wake::Nobody, |one| one.execute("nonsense", [])).await });
+    let bad = tokio::spawn(async move { bad.write(nobody, |one| one.execute("nonsense", [])).await });
     until_waiting(&outbox, 2).await;
     let mut changed = pin!(outbox.changed());
     drop(release);
@@ -305,7 +305,7 @@ async fn only_the_latest_unreadable_bodies_are_kept() {
     let fill = move |connection: &Connection| {
         (0..most).try_for_each(|_| work::keep_unreadable(connection, "hipcall", "not JSON", b"first", at(0)))
     };
-    outbox.write(Wake::Nobody, fill).await.unwrap();
+    outbox.write(nobody, fill).await.unwrap();
     outbox.keep_unreadable("hipcall", "no uuid", b"{}", at(9)).await.unwrap();
     let kept = outbox.unreadable(usize::MAX).await.unwrap();
     assert_eq!(kept.len(), most);

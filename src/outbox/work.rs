@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 
+use super::writer::Wake;
 use super::{Accept, Acceptance, Claimed, Decided, DeliveryId, Settlement, Standing, State};
 
 pub(super) type Sql<T> = Result<T, rusqlite::Error>;
@@ -19,21 +20,30 @@ pub(super) fn execute(connection: &Connection, sql: &str, parameters: impl Param
     connection.prepare_cached(sql)?.execute(parameters)
 }
 
-pub(super) fn accept(connection: &Connection, event: &Accept) -> Sql<Acceptance> {
+/// With `lease_until` the event is leased at once, unless something hinders it.
+pub(super) fn accept(
+    connection: &Connection,
+    event: Accept,
+    lease_until: Option<Timestamp>,
+) -> Sql<(Acceptance, Option<Claimed>)> {
     let is_over = connection
         .prepare_cached("SELECT 1 FROM ended_call WHERE account = ?1 AND call_id = ?2")?
         .exists(params![event.account, event.call_id])?;
-    // Its turn comes when the earlier event is decided; a card is worth nothing later than this anyway.
-    let is_waiting = connection
-        .prepare_cached(
-            "SELECT 1 FROM delivery WHERE account = ?1 AND call_id = ?2 AND settled_at IS NULL AND card IS NULL",
-        )?
-        .exists(params![event.account, event.call_id])?;
-    let received_at = event.received_at.as_millisecond();
-    let due_at = if is_waiting { event.expires_at.as_millisecond() } else { received_at };
+    let undecided = connection
+        .prepare_cached("SELECT settled_at IS NULL AND card IS NULL FROM delivery WHERE account = ?1 AND call_id = ?2")?
+        .query_map(params![event.account, event.call_id], |row| row.get(0))?
+        .collect::<Sql<Vec<bool>>>()?;
+    let lease_until = lease_until.filter(|_| undecided.is_empty() && !is_over);
+    let (state, claimable_at, settled_at) = match lease_until {
+        _ if is_over => (State::Over, None, Some(event.received_at)),
+        Some(lease_until) => (State::Leased, Some(lease_until), None),
+        // Its turn comes when the earlier event is decided; a card is worth nothing later than this anyway.
+        None if undecided.contains(&true) => (State::Pending, Some(event.expires_at), None),
+        None => (State::Pending, Some(event.received_at), None),
+    };
     let added = execute(connection,
-        "INSERT INTO delivery (account, call_id, event, body, started_at, received_at, expires_at, state, claimable_at, settled_at, traceparent)
-         VALUES (:account, :call_id, :event, :body, :started_at, :received_at, :expires_at, :state, :claimable_at, :settled_at, :traceparent)
+        "INSERT INTO delivery (account, call_id, event, body, started_at, received_at, expires_at, state, claimable_at, attempts, settled_at, traceparent)
+         VALUES (:account, :call_id, :event, :body, :started_at, :received_at, :expires_at, :state, :claimable_at, :attempts, :settled_at, :traceparent)
          ON CONFLICT (account, call_id, event) DO NOTHING",
         named_params! {
             ":account": event.account,
@@ -41,36 +51,71 @@ pub(super) fn accept(connection: &Connection, event: &Accept) -> Sql<Acceptance>
             ":event": event.event,
             ":body": event.body,
             ":started_at": event.started_at.as_millisecond(),
-            ":received_at": received_at,
+            ":received_at": event.received_at.as_millisecond(),
             ":expires_at": event.expires_at.as_millisecond(),
-            ":state": if is_over { State::Over } else { State::Pending },
-            ":claimable_at": (!is_over).then_some(due_at),
-            ":settled_at": is_over.then_some(received_at),
+            ":state": state,
+            ":claimable_at": claimable_at.map(Timestamp::as_millisecond),
+            ":attempts": u32::from(lease_until.is_some()),
+            ":settled_at": settled_at.map(Timestamp::as_millisecond),
             ":traceparent": event.traceparent,
         },
     )?;
     let id = DeliveryId(connection.last_insert_rowid());
     Ok(match added {
-        0 => Acceptance::Duplicate,
-        _ if is_over => Acceptance::Over(id),
-        _ => Acceptance::Accepted(id),
+        0 => (Acceptance::Duplicate, None),
+        _ if is_over => (Acceptance::Over(id), None),
+        _ => (Acceptance::Accepted(id), lease_until.map(|_| leased(id, event))),
     })
 }
 
-pub(super) fn keep_card(connection: &Connection, id: DeliveryId, decided: Option<&Decided>) -> Sql<Standing> {
-    if is_over(connection, id)? {
-        return Ok(Standing::Over);
+/// The row that was just made, as a claim would read it.
+fn leased(id: DeliveryId, event: Accept) -> Claimed {
+    Claimed {
+        id,
+        account: event.account,
+        call_id: event.call_id,
+        event: event.event,
+        body: event.body,
+        started_at: event.started_at,
+        received_at: event.received_at,
+        turn_at: event.received_at,
+        expires_at: event.expires_at,
+        attempts: 0,
+        is_unknown: false,
+        is_superseded: false,
+        card: None,
+        rule: None,
+        revision: None,
+        trace: None,
+        traceparent: event.traceparent,
     }
-    if let Some(decided) = decided {
-        // Two events are not decided side by side, unless the clock was set back. This holds even then.
-        if is_superseded(connection, id)? {
-            return Ok(Standing::Superseded);
+}
+
+pub(super) fn keep_card(connection: &Connection, id: DeliveryId, decided: Option<&Decided>) -> Sql<(Standing, Wake)> {
+    let Some(decided) = decided else {
+        if is_over(connection, id)? {
+            return Ok((Standing::Over, Wake::Nobody));
         }
-        keep_decision(connection, id, decided)?;
-        end_waiting(connection, id)?;
-    }
-    execute(connection, "UPDATE delivery SET is_unknown = 1 WHERE id = ?1", params![id.0])?;
-    Ok(Standing::Open)
+        execute(connection, "UPDATE delivery SET is_unknown = 1 WHERE id = ?1", params![id.0])?;
+        return Ok((Standing::Open, Wake::Nobody));
+    };
+    // Two events are not decided side by side, unless the clock was set back. Only one has a card even then.
+    let kept = execute(
+        connection,
+        "UPDATE delivery SET rule = ?2, revision = ?3, card = ?4, trace = ?5, is_unknown = 1
+         WHERE id = ?1 AND settled_at IS NULL
+         AND NOT EXISTS (SELECT 1 FROM ended_call
+             WHERE ended_call.account = delivery.account AND ended_call.call_id = delivery.call_id)
+         AND NOT EXISTS (SELECT 1 FROM delivery AS other
+             WHERE other.account = delivery.account AND other.call_id = delivery.call_id
+             AND other.id != delivery.id AND other.card IS NOT NULL)",
+        params![id.0, decided.rule, decided.revision, decided.card, decided.trace],
+    )?;
+    Ok(match kept {
+        0 if is_over(connection, id)? => (Standing::Over, Wake::Nobody),
+        0 => (Standing::Superseded, Wake::Nobody),
+        _ => (Standing::Open, end_waiting(connection, id)?),
+    })
 }
 
 pub(super) fn retry_at(connection: &Connection, id: DeliveryId, at: Timestamp, why: &str) -> Sql<Standing> {
@@ -100,18 +145,24 @@ pub(super) fn settle(
     settlement: &Settlement,
     decided: Option<&Decided>,
     now: Timestamp,
-) -> Sql<bool> {
+) -> Sql<(bool, Wake)> {
     if let Some(decided) = decided {
         keep_decision(connection, id, decided)?;
     }
-    let settled = execute(
-        connection,
-        "UPDATE delivery SET state = ?2, claimable_at = NULL, status = ?3, reason = ?4, settled_at = ?5
-         WHERE id = ?1 AND settled_at IS NULL",
-        params![id.0, settlement.state(), settlement.status(), settlement.reason(), now.as_millisecond()],
-    )?;
-    end_waiting(connection, id)?;
-    Ok(settled > 0)
+    let has_card: Option<bool> = connection
+        .prepare_cached(
+            "UPDATE delivery SET state = ?2, claimable_at = NULL, status = ?3, reason = ?4, settled_at = ?5
+             WHERE id = ?1 AND settled_at IS NULL RETURNING card IS NOT NULL",
+        )?
+        .query_row(
+            params![id.0, settlement.state(), settlement.status(), settlement.reason(), now.as_millisecond()],
+            |row| row.get(0),
+        )
+        .optional()?;
+    // Nobody waits for one whose card was kept before.
+    let was_decided = has_card == Some(true) && decided.is_none();
+    let wake = if was_decided { Wake::Nobody } else { end_waiting(connection, id)? };
+    Ok((has_card.is_some(), wake))
 }
 
 /// Does not touch a settled row either: its decision is the one it was settled by.
@@ -125,15 +176,15 @@ fn keep_decision(connection: &Connection, id: DeliveryId, decided: &Decided) -> 
 }
 
 /// This delivery is decided: the next event of its call that waits is due. Whoever has a card is not waiting but retrying.
-pub(super) fn end_waiting(connection: &Connection, id: DeliveryId) -> Sql<()> {
-    execute(
+pub(super) fn end_waiting(connection: &Connection, id: DeliveryId) -> Sql<Wake> {
+    let ended = execute(
         connection,
         "UPDATE delivery SET claimable_at = received_at WHERE id =
              (SELECT min(later.id) FROM delivery AS later JOIN delivery AS this USING (account, call_id)
               WHERE this.id = ?1 AND later.id > this.id AND later.state = 'pending' AND later.card IS NULL)",
         params![id.0],
     )?;
-    Ok(())
+    Ok(if ended > 0 { Wake::Waiters } else { Wake::Nobody })
 }
 
 pub(super) fn hang_up(connection: &Connection, account: &str, call_id: &str, now: Timestamp) -> Sql<usize> {

@@ -3,28 +3,61 @@
 //!
 //! Knows nothing of what the commands do, and neither retries nor logs: a failure goes to every caller of its transaction.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::OutboxError;
 use super::disk::{Disk, Promised};
-use super::health::{Health, Owed};
+use super::health::{Health, Owed, Place};
 use super::store::{self, Rewritten, Store};
 
 /// How many commands share a transaction at most, so that the first of them does not wait long for the last.
 pub(super) const COMMANDS_PER_COMMIT_MAX: usize = 512;
 
 /// Why a command came to nothing; shared by all of its transaction.
-pub(super) type Failure = Arc<rusqlite::Error>;
+#[derive(Debug, Clone)]
+pub(super) enum Failure {
+    /// It was undone.
+    Storage(Arc<rusqlite::Error>),
+    /// It was done, and goes with this process: the files are not in this directory any more.
+    Moved(PathBuf),
+}
 
-/// Whom a commit may concern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Failure {
+        Failure::Storage(Arc::new(error))
+    }
+}
+
+impl From<Failure> for OutboxError {
+    fn from(failure: Failure) -> OutboxError {
+        match failure {
+            Failure::Storage(error) => OutboxError::Storage(error),
+            Failure::Moved(path) => OutboxError::Moved { path },
+        }
+    }
+}
+
+/// Whom a commit concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wake {
-    /// It brought work, or made work due earlier.
-    Waiters,
     /// It took work away, or only looked.
     Nobody,
+    /// It brought work, or made work due earlier.
+    Waiters,
+}
+
+/// Whatever came of it, the commit concerns those who wait for work.
+pub(super) fn waiters<T>(_: &mut T) -> Wake {
+    Wake::Waiters
+}
+
+/// Whatever came of it, the commit concerns nobody.
+pub(super) fn nobody<T>(_: &mut T) -> Wake {
+    Wake::Nobody
 }
 
 /// What the answer to a caller says about its command.
@@ -47,14 +80,17 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// A command, and where its value comes out after the commit.
-    pub(super) fn run<T, W>(wake: Wake, kept: Kept, work: W) -> (Self, oneshot::Receiver<Result<T, Failure>>)
+    /// A command, and where its value comes out once that is `kept`. After the commit, before anybody is answered or woken,
+    /// `committed` says whom it concerns.
+    pub(super) fn run<T, C, W>(kept: Kept, committed: C, work: W) -> (Self, oneshot::Receiver<Result<T, Failure>>)
     where
         T: Send + 'static,
+        C: FnOnce(&mut T) -> Wake + Send + 'static,
         W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        (Self::Run(Box::new(Work { wake, kept, work: Some(work), value: None, answer })), answered)
+        let work = Work { kept, work: Some(work), value: None, committed: Some(committed), answer };
+        (Self::Run(Box::new(work)), answered)
     }
 
     /// The command to write the files anew, outside of any transaction, and where its outcome comes out.
@@ -66,29 +102,26 @@ impl Command {
 
 /// A command without its types, so that different ones fit into one queue.
 pub(super) trait Job: Send {
-    fn wake(&self) -> Wake;
     fn kept(&self) -> Kept;
     fn run(&mut self, connection: &Connection) -> Result<(), rusqlite::Error>;
+    fn committed(&mut self) -> Wake;
     fn answer(self: Box<Self>, committed: Result<(), Failure>);
 }
 
-struct Work<T, W> {
-    wake: Wake,
+struct Work<T, C, W> {
     kept: Kept,
     work: Option<W>,
     value: Option<T>,
+    committed: Option<C>,
     answer: oneshot::Sender<Result<T, Failure>>,
 }
 
-impl<T, W> Job for Work<T, W>
+impl<T, C, W> Job for Work<T, C, W>
 where
     T: Send,
+    C: FnOnce(&mut T) -> Wake + Send,
     W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send,
 {
-    fn wake(&self) -> Wake {
-        self.wake
-    }
-
     fn kept(&self) -> Kept {
         self.kept
     }
@@ -98,6 +131,13 @@ where
             self.value = Some(work(connection)?);
         }
         Ok(())
+    }
+
+    fn committed(&mut self) -> Wake {
+        match (self.committed.take(), &mut self.value) {
+            (Some(committed), Some(value)) => committed(value),
+            _ => Wake::Nobody,
+        }
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Failure>) {
@@ -117,11 +157,13 @@ pub(super) struct Shared {
     pub(super) changed: Arc<Notify>,
     pub(super) health: Arc<Health>,
     pub(super) owed: Arc<Owed>,
+    pub(super) place: Arc<Place>,
 }
 
 /// Starts the thread. It ends when all handles are dropped or one of them says so, and then drops the store.
 pub(super) fn start(mut store: Store, commands: mpsc::Receiver<Command>, shared: Shared) -> Result<(), std::io::Error> {
-    let disk = store.log.take().map(|log| Disk::start(log, Arc::clone(&shared.health))).transpose()?;
+    let (health, place) = (Arc::clone(&shared.health), Arc::clone(&shared.place));
+    let disk = store.log.take().map(|log| Disk::start(log, health, place)).transpose()?;
     std::thread::Builder::new()
         .name("outbox-writer".to_owned())
         .spawn(move || serve(store, commands, disk, &shared))
@@ -145,9 +187,9 @@ fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, disk: Option<D
             }
         }
         let before = store.connection.total_changes();
-        let committed = commit(&mut store.connection, &mut jobs, shared).map_err(Arc::new);
+        let committed = commit(&mut store.connection, &mut jobs, shared).map_err(Failure::from);
         // Before the answers, so that who has its answer can rely on the wake-up having happened.
-        if committed.is_ok() && jobs.iter().any(|job| job.wake() == Wake::Waiters) {
+        if committed.is_ok() && jobs.iter_mut().map(|job| job.committed()).max() == Some(Wake::Waiters) {
             shared.changed.notify_waiters();
         }
         let (promised, others): (Vec<_>, Vec<_>) =
@@ -155,13 +197,17 @@ fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, disk: Option<D
         let has_changed = store.connection.total_changes() != before;
         match &disk {
             Some(disk) if !promised.is_empty() => disk.write(Promised { jobs: promised, has_changed }),
-            _ => promised.into_iter().for_each(|job| job.answer(Ok(()))),
+            _ if promised.is_empty() => {}
+            _ => {
+                let kept = shared.place.check();
+                promised.into_iter().for_each(|job| job.answer(kept.clone()));
+            }
         }
         for job in others {
             job.answer(committed.clone());
         }
         for answer in rewriting.drain(..) {
-            let _ = answer.send(store::rewrite(&store.connection, store::REWRITTEN_BYTES_MAX).map_err(Arc::new));
+            let _ = answer.send(store::rewrite(&store.connection, store::REWRITTEN_BYTES_MAX).map_err(Failure::from));
         }
     }
     drop(disk);

@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout};
 
 use self::door::Door;
 use super::Metrics;
-use crate::delivery::{self, Hush, Span, Spans};
+use crate::delivery::{self, Hush, Intake, Span, Spans};
 use crate::event::{CallId, Event, EventKind};
 use crate::outbox::{Accept, Acceptance, Outbox, OutboxError, Settlement};
 use crate::rules::{Access, Live, RuleSet};
@@ -48,6 +48,7 @@ const NOT_STORED_TOLD_EVERY: Duration = Duration::from_secs(10);
 pub struct Webhooks {
     live: Arc<Live>,
     outbox: Outbox,
+    intake: Intake,
     metrics: Metrics,
     deliveries: delivery::Metrics,
     now: fn() -> Timestamp,
@@ -60,10 +61,11 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// An endpoint that stores into this outbox.
+    /// An endpoint that stores into this outbox, and asks there whether a delivery can be worked on at once.
     pub fn new(
         live: Arc<Live>,
         outbox: Outbox,
+        intake: Intake,
         metrics: Metrics,
         deliveries: delivery::Metrics,
         now: fn() -> Timestamp,
@@ -71,7 +73,7 @@ impl Webhooks {
         let (trusted_proxies, door, not_stored) = (Vec::new(), Door::default(), Hush::new(NOT_STORED_TOLD_EVERY));
         let is_slow = AtomicBool::new(false);
         let spans = Spans::default();
-        Webhooks { live, outbox, metrics, deliveries, now, trusted_proxies, door, not_stored, is_slow, spans }
+        Webhooks { live, outbox, intake, metrics, deliveries, now, trusted_proxies, door, not_stored, is_slow, spans }
     }
 
     /// The same behind proxies at these addresses; what they say about where a request came from is believed.
@@ -178,7 +180,7 @@ impl Webhooks {
         match event.kind {
             EventKind::CallInit | EventKind::CallBridged => {
                 let traceparent = span.traceparent();
-                self.accept(rules, account, &event, call_id, (body, traceparent), received_at).await
+                self.accept(rules, account, event, (body, traceparent), received_at).await
             }
             EventKind::CallHangup => {
                 let over = self.outbox.hang_up(account, call_id.as_str(), received_at).await?;
@@ -193,34 +195,31 @@ impl Webhooks {
         &self,
         rules: &RuleSet,
         account: &str,
-        event: &Event,
-        call_id: &CallId,
+        event: Event,
         (body, traceparent): (&[u8], Option<String>),
         received_at: Timestamp,
     ) -> Result<&'static str, OutboxError> {
-        if !rules.can_want(&event.kind, event.direction()) {
+        let Some(call_id) = event.call_id.clone().filter(|_| rules.can_want(&event.kind, event.direction())) else {
             return Ok("ignored");
-        }
+        };
         // A call can't have begun after its event arrived; clocks differ.
         let started_at = event.started_at().unwrap_or(received_at).min(received_at);
         let send_within = SignedDuration::try_from(rules.defaults.send_within).unwrap_or(SignedDuration::MAX);
-        let acceptance = self
-            .outbox
-            .accept(Accept {
-                account: account.to_owned(),
-                call_id: call_id.as_str().to_owned(),
-                event: event.kind.as_str().to_owned(),
-                body: body.to_vec(),
-                started_at,
-                received_at,
-                expires_at: started_at.saturating_add(send_within).unwrap_or(Timestamp::MAX),
-                traceparent,
-            })
-            .await?;
-        Ok(match acceptance {
+        let accept = Accept {
+            account: account.to_owned(),
+            call_id: call_id.as_str().to_owned(),
+            event: event.kind.as_str().to_owned(),
+            body: body.to_vec(),
+            started_at,
+            received_at,
+            expires_at: started_at.saturating_add(send_within).unwrap_or(Timestamp::MAX),
+            traceparent,
+        };
+        let taking = self.intake.room(rules, account, event);
+        Ok(match self.outbox.accept_and_take(accept, taking).await? {
             Acceptance::Accepted(_) => "accepted",
             Acceptance::Over(_) => {
-                self.tell_over(account, call_id, 1);
+                self.tell_over(account, &call_id, 1);
                 "accepted"
             }
             Acceptance::Duplicate => "duplicate",

@@ -104,3 +104,53 @@ async fn the_order_of_a_calls_events_survives_a_killed_process() {
     let found: Vec<_> = claimed.iter().map(|one| (one.id, one.card.clone(), one.is_superseded)).collect();
     assert_eq!(found, [(second, None, true), (first, decided().card, false)], "the same bytes are sent");
 }
+
+/// Somebody with room, and where what they take comes out.
+fn taking(until: Timestamp) -> (Option<Taking>, std::sync::mpsc::Receiver<Claimed>) {
+    let (taken, takes) = channel();
+    (Some(Taking { lease_until: until, take: Box::new(move |claimed| taken.send(claimed).unwrap()) }), takes)
+}
+
+#[tokio::test]
+async fn an_event_that_is_taken_as_it_is_accepted_is_the_same_as_one_that_was_claimed() {
+    let (directory, outbox) = new();
+    let mut changed = pin!(outbox.changed());
+    let (take, taken) = taking(at(30));
+    let traced = Accept { traceparent: Some("00-1-2-01".to_owned()), ..event("a", 0) };
+    let Ok(Acceptance::Accepted(id)) = outbox.accept_and_take(traced, take).await else { panic!("not accepted") };
+    let taken = taken.try_recv().unwrap();
+    assert!(!changed.as_mut().enable(), "there is nothing to claim");
+    assert_eq!((id, state(&outbox, id).await), (taken.id, State::Leased));
+    assert_eq!(due(&outbox, at(29)).await, []);
+    let again = claim_one(&outbox, at(30)).await;
+    assert_eq!(again.attempts, 1, "the lease ran out, and the attempt counts");
+    assert_eq!(format!("{again:?}"), format!("{:?}", Claimed { attempts: 1, ..taken }));
+    let (_copy, next) = killed(&directory);
+    assert_eq!(due(&next, at(0)).await, [id], "a new process need not wait for the lease");
+}
+
+#[tokio::test]
+async fn only_the_first_event_of_a_call_that_goes_on_is_taken_as_it_is_accepted() {
+    let (_directory, outbox) = new();
+    let first = accepted(&outbox, event("a", 0)).await;
+    outbox.hang_up("hipcall", "b", at(0)).await.unwrap();
+    let is_accepted = |acceptance| matches!(acceptance, Acceptance::Accepted(_));
+    let is_over = |acceptance| matches!(acceptance, Acceptance::Over(_));
+    let is_duplicate = |acceptance| matches!(acceptance, Acceptance::Duplicate);
+    let cases: [(Accept, fn(Acceptance) -> bool, bool); 3] =
+        [(event("a", 1), is_duplicate, false), (bridged("a", 1), is_accepted, true), (event("b", 1), is_over, false)];
+    for (event, is_wanted, is_due) in cases {
+        let mut changed = pin!(outbox.changed());
+        let (take, taken) = taking(at(30));
+        let acceptance = outbox.accept_and_take(event, take).await.unwrap();
+        assert!(is_wanted(acceptance), "{acceptance:?}");
+        assert!(taken.recv().is_err(), "the room is given back: {acceptance:?}");
+        assert_eq!(changed.as_mut().enable(), is_due, "{acceptance:?}");
+    }
+    assert_eq!(due(&outbox, at(1)).await, [first]);
+    outbox.settle(first, no_card().0, None, at(1)).await.unwrap();
+    let (take, taken) = taking(at(30));
+    let third = Accept { event: "call_later".to_owned(), ..event("a", 2) };
+    assert!(matches!(outbox.accept_and_take(third, take).await, Ok(Acceptance::Accepted(_))));
+    assert!(taken.recv().is_err(), "what became of the earlier events is for the claim to say");
+}

@@ -80,9 +80,9 @@ async fn what_is_promised_waits_for_the_disk_and_nothing_else_does() {
         let outbox = Outbox::start(directory.path(), store, Keep::default()).unwrap();
         let accepted = outbox.accept(event("a", 0)).await;
         assert_eq!(accepted.is_err(), is_waited_for, "{accepted:?}");
-        assert_eq!(outbox.promise(Wake::Nobody, changes).await.is_err(), is_waited_for);
+        assert_eq!(outbox.promise(nobody, changes).await.is_err(), is_waited_for);
         assert_eq!(outbox.trouble().await.is_some(), is_waited_for);
-        assert_eq!(outbox.write(Wake::Nobody, changes).await.unwrap(), 0);
+        assert_eq!(outbox.write(nobody, changes).await.unwrap(), 0);
         assert_eq!(outbox.claim(at(0), LEASE, 10).await.unwrap().len(), 1, "the card does not wait");
         outbox.close().await;
     }

@@ -10,7 +10,7 @@ async fn room(outbox: &Outbox, pages: Option<i64>) {
         let pages = pages.unwrap_or(1_000_000_000);
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
     };
-    outbox.write(Wake::Nobody, set).await.unwrap();
+    outbox.write(nobody, set).await.unwrap();
 }
 
 fn large(call_id: &str) -> Accept {
@@ -47,7 +47,7 @@ async fn a_hang_up_that_could_not_be_written_still_ends_its_call() {
     let (hung_up, other) = (outbox.clone(), outbox.clone());
     let hung_up = tokio::spawn(async move { hung_up.hang_up("hipcall", "a", at(1)).await });
     until_waiting(&outbox, 1).await;
-    let fails = tokio::spawn(async move { other.write(Wake::Nobody, |one| one.execute("nonsense", [])).await });
+    let fails = tokio::spawn(async move { other.write(nobody, |one| one.execute("nonsense", [])).await });
     until_waiting(&outbox, 2).await;
     drop(release);
     assert!(matches!(hung_up.await.unwrap(), Err(OutboxError::Storage(_))));

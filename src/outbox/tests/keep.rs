@@ -33,12 +33,12 @@ async fn settled_calls(outbox: &Outbox, calls: i64, bytes: usize) {
     let fill = move |connection: &Connection| {
         for second in 0..calls {
             let event = Accept { body: vec![b'x'; bytes], ..event(&format!("call-{second}"), second) };
-            let Acceptance::Accepted(id) = work::accept(connection, &event)? else { panic!("{second}") };
+            let (Acceptance::Accepted(id), None) = work::accept(connection, event, None)? else { panic!("{second}") };
             work::settle(connection, id, &Settlement::Sent { status: 201 }, Some(&decided()), at(second))?;
         }
         Ok(())
     };
-    outbox.write(Wake::Nobody, fill).await.unwrap();
+    outbox.write(nobody, fill).await.unwrap();
 }
 
 #[tokio::test]
@@ -105,6 +105,6 @@ async fn a_file_of_an_earlier_version_learns_to_give_room_back() {
     assert_eq!(mode(&earlier).unwrap(), 0);
     drop(earlier);
     let outbox = open(directory.path()).unwrap();
-    assert_eq!(outbox.write(Wake::Nobody, mode).await.unwrap(), 2);
+    assert_eq!(outbox.write(nobody, mode).await.unwrap(), 2);
     assert_eq!(left(&outbox).await, ["a"]);
 }
