@@ -11,23 +11,23 @@ mod lanes;
 mod late;
 mod metrics;
 mod retry;
+mod rounds;
 mod spans;
 
 pub use hush::Hush;
 pub use intake::Intake;
 pub use metrics::Metrics;
+pub use rounds::STOP_WITHIN;
 pub use spans::{Span, Spans};
 
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::engine::{self, Decision, Outcome, SourceStep};
@@ -37,7 +37,6 @@ use crate::phone::Phone;
 use crate::rate::Permit;
 use crate::rules::{Live, RuleSet};
 use intake::Taken;
-use lanes::{Sweep, let_go};
 use late::{Hindrances, Why, ago};
 use retry::Next;
 
@@ -49,12 +48,6 @@ const INSIST_WITHIN: Duration = Duration::from_secs(20);
 
 /// At most one loud line a minute about the same: a token that the API refuses, a rate that is used up.
 const LOUD_EVERY: Duration = Duration::from_secs(60);
-
-/// Between two clean-ups: in a flood, what comes in meanwhile is how far a bound is passed.
-const FORGET_EVERY: Duration = Duration::from_secs(10);
-
-/// How long deliveries under way may take after a stop was asked for: a decision and an attempt.
-pub const STOP_WITHIN: Duration = Duration::from_secs(7);
 
 /// Works off the outbox.
 pub struct Courier {
@@ -117,86 +110,6 @@ impl Courier {
         };
         let (taken, taking) = mpsc::unbounded_channel();
         Courier { shared: Arc::new(shared), taken, taking }
-    }
-
-    /// Works until `stop` becomes true, then finishes what is under way. What is left stays durable.
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let mut tasks = JoinSet::new();
-        let mut forget = tokio::time::interval(FORGET_EVERY);
-        let mut sweep = Sweep::new();
-        self.remember().await;
-        self.shared.is_open.store(true, Ordering::Release);
-        while !*stop.borrow() {
-            let shared = Arc::clone(&self.shared);
-            let mut changed = pin!(shared.outbox.changed());
-            let round = match self.work(&mut tasks, &mut sweep).await {
-                Ok(round) => round,
-                Err(error) => {
-                    self.shared.tell_failing(&error);
-                    Round { again_at: Some(Instant::now() + FAILURE_PAUSE), is_full: false }
-                }
-            };
-            let mut due = pin!(sleep_until(round.again_at));
-            // What is taken as it is accepted, and what ends, brings nothing that would be due.
-            let mut is_over = false;
-            while !is_over {
-                tokio::select! {
-                    Some(taken) = self.taking.recv() => self.start(&mut tasks, taken),
-                    Some(ended) = tasks.join_next() => {
-                        // Room for what was due and had none; or its lease runs out unattended.
-                        is_over = round.is_full || ended.is_err();
-                        log_panic(ended);
-                        let_go(&mut tasks);
-                    }
-                    _ = forget.tick() => {
-                        let shared = Arc::clone(&self.shared);
-                        tasks.spawn(async move { shared.forget().await });
-                    }
-                    () = &mut changed => is_over = true,
-                    () = &mut due => is_over = true,
-                    _ = stop.changed() => is_over = true,
-                }
-            }
-        }
-        let finish = async {
-            while let Some(ended) = tasks.join_next().await {
-                log_panic(ended);
-            }
-        };
-        if tokio::time::timeout(STOP_WITHIN, finish).await.is_err() {
-            tracing::warn!("deliveries still under way are left in the outbox");
-        }
-    }
-
-    /// What was taken as it was accepted, and what came with it.
-    fn start(&mut self, tasks: &mut JoinSet<()>, first: Taken) {
-        for Taken { claimed, event, permit } in
-            std::iter::once(first).chain(std::iter::from_fn(|| self.taking.try_recv().ok()))
-        {
-            let shared = Arc::clone(&self.shared);
-            tasks.spawn(async move { shared.deliver(claimed, Some(event), Some(permit)).await });
-        }
-    }
-}
-
-/// When to look for deliveries again.
-struct Round {
-    /// Then at the latest.
-    again_at: Option<Instant>,
-    /// As soon as one has ended: there may be more that is due.
-    is_full: bool,
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
-    }
-}
-
-fn log_panic(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(%error, "a delivery stopped unexpectedly; it is tried again when its lease runs out");
     }
 }
 

@@ -7,6 +7,7 @@
 //! A call gets one card. Its events are handed out one at a time, in the order of their arrival: the next one when the one
 //! before it is decided. The decision that is a card is kept before the card is sent, and there is one such row a call.
 
+mod accept;
 mod again;
 mod disk;
 mod due;
@@ -14,6 +15,7 @@ mod failure;
 mod forget;
 mod health;
 mod keep;
+mod later;
 mod listing;
 mod masked;
 mod settlement;
@@ -24,6 +26,7 @@ mod tests;
 mod work;
 mod writer;
 
+pub use accept::{Accept, Acceptance, Taking};
 pub use again::Again;
 pub use due::{ASKED_FOR, EXPIRED_ROWS_MAX, Expired, Share, Shares};
 pub use failure::OutboxError;
@@ -46,6 +49,7 @@ use rusqlite::Connection;
 use tokio::sync::{Notify, futures::Notified, mpsc, oneshot};
 
 use health::{HangUp, Health, Owed, Place};
+use later::Later;
 use store::Store;
 use writer::{Command, Kept, Wake, nobody, waiters};
 
@@ -70,48 +74,6 @@ impl FromStr for DeliveryId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse().map(Self)
     }
-}
-
-/// An authentic event to be kept.
-#[derive(Debug, Clone)]
-pub struct Accept {
-    /// The phone-system account.
-    pub account: String,
-    /// The call, as the phone system names it.
-    pub call_id: String,
-    /// The name of the event, such as `call_init`.
-    pub event: String,
-    /// The webhook's bytes, exactly as they came.
-    pub body: Vec<u8>,
-    /// The start of the call.
-    pub started_at: Timestamp,
-    /// When the webhook came in; the delivery is due at once.
-    pub received_at: Timestamp,
-    /// From when on a card is worth nothing. Whoever claims the delivery looks at it; one that waits for an earlier event of
-    /// its call is due then at the latest.
-    pub expires_at: Timestamp,
-    /// The span of its webhook as a `traceparent` (W3C Trace Context), where traces are wanted; what is done about the delivery,
-    /// perhaps after a restart, belongs to the same trace.
-    pub traceparent: Option<String>,
-}
-
-/// What became of an event at the door.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Acceptance {
-    /// It is on the disk.
-    Accepted(DeliveryId),
-    /// It is on the disk, and settled as over: the hang-up of its call came first.
-    Over(DeliveryId),
-    /// The same event of the same call of the same account was accepted before.
-    Duplicate,
-}
-
-/// Somebody who has room for one more delivery.
-pub struct Taking {
-    /// Until when it is theirs.
-    pub lease_until: Timestamp,
-    /// Called with it on the thread that writes, so that it must not wait.
-    pub take: Box<dyn FnOnce(Claimed) + Send>,
 }
 
 /// A delivery in the hands of a worker, until its lease runs out.
@@ -193,6 +155,7 @@ pub struct Outbox {
     place: Arc<Place>,
     health: Arc<Health>,
     owed: Arc<Owed>,
+    later: Arc<Later>,
 }
 
 impl Outbox {
@@ -220,12 +183,14 @@ impl Outbox {
             changed: Arc::default(),
             health: Arc::default(),
             owed: Arc::default(),
+            later: Arc::default(),
         };
         let shared = writer::Shared {
             changed: Arc::clone(&outbox.changed),
             health: Arc::clone(&outbox.health),
             owed: Arc::clone(&outbox.owed),
             place: Arc::clone(&outbox.place),
+            later: Arc::clone(&outbox.later),
         };
         writer::start(store, waiting, shared).map_err(cannot_open)?;
         Ok(outbox)
@@ -241,29 +206,8 @@ impl Outbox {
         let reader = Arc::new(Mutex::new(Some(store::open_reader(directory)?)));
         let (commands, _) = mpsc::channel(1);
         let (changed, keep, place) = (Arc::default(), Keep::default(), Arc::default());
-        Ok(Self { commands, changed, reader, keep, place, health: Arc::default(), owed: Arc::default() })
-    }
-
-    /// Keeps an event; it survives what [`Durability`] says once this returns. Whoever waits for [`Self::changed`] is woken
-    /// before that, when it is committed: the card does not wait for the disk.
-    /// After [`OutboxError::Moved`] it is worked off all the same, and lost with this process.
-    pub async fn accept(&self, event: Accept) -> Result<Acceptance, OutboxError> {
-        self.accept_and_take(event, None).await
-    }
-
-    /// The same; and where the event is the first of its call, whoever is `taking` it has it as if it were claimed, as soon as
-    /// it is committed. Then nobody is woken: there is nothing left to claim.
-    pub async fn accept_and_take(&self, event: Accept, taking: Option<Taking>) -> Result<Acceptance, OutboxError> {
-        let lease_until = taking.as_ref().map(|taking| taking.lease_until);
-        let committed = move |(acceptance, claimed): &mut (Acceptance, Option<Claimed>)| {
-            let Some((taking, claimed)) = taking.zip(claimed.take()) else {
-                return if matches!(acceptance, Acceptance::Accepted(_)) { Wake::Waiters } else { Wake::Nobody };
-            };
-            (taking.take)(claimed);
-            Wake::Nobody
-        };
-        let accept = move |connection: &Connection| work::accept(connection, event, lease_until);
-        self.promise(committed, accept).await.map(|(acceptance, _)| acceptance)
+        let (health, owed, later) = (Arc::default(), Arc::default(), Arc::default());
+        Ok(Self { commands, changed, reader, keep, place, health, owed, later })
     }
 
     /// The last look before a card is sent. The decision is kept first, so that a crash repeats these bytes and decides nothing
@@ -298,7 +242,7 @@ impl Outbox {
     ) -> Result<bool, OutboxError> {
         let committed = |(_, wake): &mut (bool, Wake)| *wake;
         let settle = move |connection: &Connection| work::settle(connection, id, &settlement, decided.as_ref(), now);
-        self.write(committed, settle).await.map(|(is_settled, _)| is_settled)
+        self.write_later(committed, settle).await.map(|(is_settled, _)| is_settled)
     }
 
     /// The call ended: all of it that is unsettled, leased or not, becomes [`Settlement::Over`], and so does what is accepted
@@ -400,8 +344,8 @@ impl Outbox {
         C: FnOnce(&mut T) -> Wake + Send + 'static,
         W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
-        let (command, answered) = Command::run(kept, committed, work);
-        self.commands.send(command).await.map_err(|_| OutboxError::Closed)?;
+        let (job, answered) = writer::job(kept, committed, work);
+        self.commands.send(Command::Run(job)).await.map_err(|_| OutboxError::Closed)?;
         Ok(answered.await.map_err(|_| OutboxError::Closed)??)
     }
 

@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::late::{reason, why};
-use super::{Courier, Round, StoredTrace, log_panic};
+use super::rounds::Round;
+use super::{Courier, StoredTrace};
 use crate::outbox::{EXPIRED_ROWS_MAX, OutboxError, Share, Shares, Spent};
 use crate::phone::ATTEMPT_TIMEOUT;
 use crate::rate::{Budget, Cause, Hindrance};
@@ -73,7 +74,6 @@ impl Courier {
 
     /// Settles what has expired, starts what is due and may be sent, and says when to look again.
     pub(super) async fn work(&self, tasks: &mut JoinSet<()>, sweep: &mut Sweep) -> Result<Round, OutboxError> {
-        let_go(tasks);
         if Instant::now() >= sweep.again_at {
             self.settle_expired(sweep).await?;
         }
@@ -153,13 +153,6 @@ pub(super) fn lease(rules: &RuleSet) -> Duration {
     rules.defaults.decide_within + 2 * ATTEMPT_TIMEOUT + LEASE_MARGIN
 }
 
-/// Forgets all deliveries that ended. Each keeps its memory until then, and under load more of them end than this loop turns.
-pub(super) fn let_go(tasks: &mut JoinSet<()>) {
-    while let Some(ended) = tasks.try_join_next() {
-        log_panic(ended);
-    }
-}
-
 fn lanes(accounts: &[Account]) -> Vec<Lane> {
     let mut lanes: Vec<Lane> = Vec::new();
     for account in accounts {
@@ -186,21 +179,4 @@ fn requests(spent: &Spent) -> usize {
         sources.iter().filter(|step| step.kind == "hipcall" && step.milliseconds.is_some() && step.how.is_none());
     let lookups: usize = asked.map(|step| usize::from(step.tries.unwrap_or(1))).sum();
     lookups + usize::try_from(spent.attempts).unwrap_or(usize::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn deliveries_that_ended_are_let_go_of_all_at_once() {
-        let mut tasks = JoinSet::new();
-        let ended: Vec<_> = (0..1000).map(|_| tasks.spawn(async {})).collect();
-        tasks.spawn(std::future::pending());
-        while !ended.iter().all(tokio::task::AbortHandle::is_finished) {
-            tokio::task::yield_now().await;
-        }
-        let_go(&mut tasks);
-        assert_eq!(tasks.len(), 1, "the one that is under way");
-    }
 }

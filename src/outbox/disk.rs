@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{Error, ErrorKind};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::ffi;
 
@@ -14,7 +15,10 @@ use super::health::{Health, Place};
 use super::writer::{Failure, Job};
 
 /// How many transactions may wait for the disk. Where it hangs, the writer waits with them, and takes no more.
-const TRANSACTIONS_MAX: usize = 16;
+const TRANSACTIONS_MAX: usize = 64;
+
+/// Between two waits: each costs processor time and holds up the writer, and the sender has seconds. No card waits for this.
+const WAIT_EVERY: Duration = Duration::from_millis(2);
 
 /// Commands that are committed and not answered.
 pub(super) struct Promised {
@@ -56,7 +60,12 @@ impl Drop for Disk {
 }
 
 fn serve(log: &File, waiting: &mpsc::Receiver<Promised>, health: &Health, place: &Place) {
+    let mut begun: Option<Instant> = None;
     while let Ok(first) = waiting.recv() {
+        if let Some(begun) = begun {
+            std::thread::sleep(WAIT_EVERY.saturating_sub(begun.elapsed()));
+        }
+        begun = Some(Instant::now());
         let all: Vec<Promised> = std::iter::once(first).chain(waiting.try_iter()).collect();
         let written = log.sync_data().map_err(|error| failure(&error));
         match &written {

@@ -4,10 +4,10 @@
 //! outside, because that transaction may yet be undone.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::writer::Wake;
-use super::{Accept, Acceptance, Claimed, Decided, DeliveryId, Settlement, Standing, State};
+use super::{Claimed, Decided, DeliveryId, Settlement, Standing};
 
 pub(super) type Sql<T> = Result<T, rusqlite::Error>;
 
@@ -18,77 +18,6 @@ pub const UNREADABLE_ROWS_MAX: usize = 1000;
 /// Prepares a statement the first time only.
 pub(super) fn execute(connection: &Connection, sql: &str, parameters: impl Params) -> Sql<usize> {
     connection.prepare_cached(sql)?.execute(parameters)
-}
-
-/// With `lease_until` the event is leased at once, unless something hinders it.
-pub(super) fn accept(
-    connection: &Connection,
-    event: Accept,
-    lease_until: Option<Timestamp>,
-) -> Sql<(Acceptance, Option<Claimed>)> {
-    let is_over = connection
-        .prepare_cached("SELECT 1 FROM ended_call WHERE account = ?1 AND call_id = ?2")?
-        .exists(params![event.account, event.call_id])?;
-    let undecided = connection
-        .prepare_cached("SELECT settled_at IS NULL AND card IS NULL FROM delivery WHERE account = ?1 AND call_id = ?2")?
-        .query_map(params![event.account, event.call_id], |row| row.get(0))?
-        .collect::<Sql<Vec<bool>>>()?;
-    let lease_until = lease_until.filter(|_| undecided.is_empty() && !is_over);
-    let (state, claimable_at, settled_at) = match lease_until {
-        _ if is_over => (State::Over, None, Some(event.received_at)),
-        Some(lease_until) => (State::Leased, Some(lease_until), None),
-        // Its turn comes when the earlier event is decided; a card is worth nothing later than this anyway.
-        None if undecided.contains(&true) => (State::Pending, Some(event.expires_at), None),
-        None => (State::Pending, Some(event.received_at), None),
-    };
-    let added = execute(connection,
-        "INSERT INTO delivery (account, call_id, event, body, started_at, received_at, expires_at, state, claimable_at, attempts, settled_at, traceparent)
-         VALUES (:account, :call_id, :event, :body, :started_at, :received_at, :expires_at, :state, :claimable_at, :attempts, :settled_at, :traceparent)
-         ON CONFLICT (account, call_id, event) DO NOTHING",
-        named_params! {
-            ":account": event.account,
-            ":call_id": event.call_id,
-            ":event": event.event,
-            ":body": event.body,
-            ":started_at": event.started_at.as_millisecond(),
-            ":received_at": event.received_at.as_millisecond(),
-            ":expires_at": event.expires_at.as_millisecond(),
-            ":state": state,
-            ":claimable_at": claimable_at.map(Timestamp::as_millisecond),
-            ":attempts": u32::from(lease_until.is_some()),
-            ":settled_at": settled_at.map(Timestamp::as_millisecond),
-            ":traceparent": event.traceparent,
-        },
-    )?;
-    let id = DeliveryId(connection.last_insert_rowid());
-    Ok(match added {
-        0 => (Acceptance::Duplicate, None),
-        _ if is_over => (Acceptance::Over(id), None),
-        _ => (Acceptance::Accepted(id), lease_until.map(|_| leased(id, event))),
-    })
-}
-
-/// The row that was just made, as a claim would read it.
-fn leased(id: DeliveryId, event: Accept) -> Claimed {
-    Claimed {
-        id,
-        account: event.account,
-        call_id: event.call_id,
-        event: event.event,
-        body: event.body,
-        started_at: event.started_at,
-        received_at: event.received_at,
-        turn_at: event.received_at,
-        expires_at: event.expires_at,
-        attempts: 0,
-        is_unknown: false,
-        is_superseded: false,
-        card: None,
-        rule: None,
-        revision: None,
-        trace: None,
-        traceparent: event.traceparent,
-    }
 }
 
 pub(super) fn keep_card(connection: &Connection, id: DeliveryId, decided: Option<&Decided>) -> Sql<(Standing, Wake)> {

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::OutboxError;
 use super::disk::{Disk, Promised};
 use super::health::{Health, Owed, Place};
+use super::later::Later;
 use super::store::{self, Rewritten, Store};
 
 /// How many commands share a transaction at most, so that the first of them does not wait long for the last.
@@ -73,6 +74,8 @@ pub(super) enum Kept {
 pub(super) enum Command {
     /// Do this in the next transaction.
     Run(Box<dyn Job>),
+    /// Do what has time.
+    Now,
     /// Write the files anew.
     Rewrite(oneshot::Sender<Result<Rewritten, Failure>>),
     /// Take no more, finish, close the database; then say so.
@@ -80,24 +83,23 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// A command, and where its value comes out once that is `kept`. After the commit, before anybody is answered or woken,
-    /// `committed` says whom it concerns.
-    pub(super) fn run<T, C, W>(kept: Kept, committed: C, work: W) -> (Self, oneshot::Receiver<Result<T, Failure>>)
-    where
-        T: Send + 'static,
-        C: FnOnce(&mut T) -> Wake + Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
-    {
-        let (answer, answered) = oneshot::channel();
-        let work = Work { kept, work: Some(work), value: None, committed: Some(committed), answer };
-        (Self::Run(Box::new(work)), answered)
-    }
-
     /// The command to write the files anew, outside of any transaction, and where its outcome comes out.
     pub(super) fn rewrite() -> (Self, oneshot::Receiver<Result<Rewritten, Failure>>) {
         let (answer, answered) = oneshot::channel();
         (Self::Rewrite(answer), answered)
     }
+}
+
+/// A command, and where its value comes out once that is `kept`. After the commit, before anybody is answered or woken,
+/// `committed` says whom it concerns.
+pub(super) fn job<T, C, W>(kept: Kept, committed: C, work: W) -> (Box<dyn Job>, oneshot::Receiver<Result<T, Failure>>)
+where
+    T: Send + 'static,
+    C: FnOnce(&mut T) -> Wake + Send + 'static,
+    W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+{
+    let (answer, answered) = oneshot::channel();
+    (Box::new(Work { kept, work: Some(work), value: None, committed: Some(committed), answer }), answered)
 }
 
 /// A command without its types, so that different ones fit into one queue.
@@ -158,6 +160,7 @@ pub(super) struct Shared {
     pub(super) health: Arc<Health>,
     pub(super) owed: Arc<Owed>,
     pub(super) place: Arc<Place>,
+    pub(super) later: Arc<Later>,
 }
 
 /// Starts the thread. It ends when all handles are dropped or one of them says so, and then drops the store.
@@ -178,6 +181,7 @@ fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, disk: Option<D
         for command in taken.drain(..) {
             match command {
                 Command::Run(job) => jobs.push(job),
+                Command::Now => {}
                 Command::Rewrite(answer) => rewriting.push(answer),
                 Command::Close(closed) => {
                     // What is queued behind it is still served, for its senders were told nothing else.
@@ -186,6 +190,7 @@ fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, disk: Option<D
                 }
             }
         }
+        jobs.extend(shared.later.take());
         let before = store.connection.total_changes();
         let committed = commit(&mut store.connection, &mut jobs, shared).map_err(Failure::from);
         // Before the answers, so that who has its answer can rely on the wake-up having happened.

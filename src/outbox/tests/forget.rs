@@ -47,7 +47,7 @@ async fn many_calls(outbox: &Outbox, number: &'static str, calls: usize) {
         for position in 0..calls {
             let caller = if is_forgotten(position) { number } else { "+905439998877" };
             let note = word(position) + &"n".repeat(random.usize(0..150));
-            work::accept(connection, call(&format!("call-{position}"), caller, &note), None)?;
+            accept::accept(connection, call(&format!("call-{position}"), caller, &note), None)?;
             undecided.push(position);
             if undecided.len() > random.usize(0..20) {
                 let decided = undecided.swap_remove(random.usize(..undecided.len()));

@@ -33,7 +33,7 @@ async fn settled_calls(outbox: &Outbox, calls: i64, bytes: usize) {
     let fill = move |connection: &Connection| {
         for second in 0..calls {
             let event = Accept { body: vec![b'x'; bytes], ..event(&format!("call-{second}"), second) };
-            let (Acceptance::Accepted(id), None) = work::accept(connection, event, None)? else { panic!("{second}") };
+            let (Acceptance::Accepted(id), None) = accept::accept(connection, event, None)? else { panic!("{second}") };
             work::settle(connection, id, &Settlement::Sent { status: 201 }, Some(&decided()), at(second))?;
         }
         Ok(())

@@ -1,0 +1,148 @@
+//! An event comes in: it is kept, and handed over at once to whoever has room for it.
+//!
+//! Does not look at what the event says; two of them are the same by their names.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, named_params, params};
+
+use super::work::{Sql, execute};
+use super::writer::Wake;
+use super::{Claimed, DeliveryId, Outbox, OutboxError, State};
+
+/// An authentic event to be kept.
+#[derive(Debug, Clone)]
+pub struct Accept {
+    /// The phone-system account.
+    pub account: String,
+    /// The call, as the phone system names it.
+    pub call_id: String,
+    /// The name of the event, such as `call_init`.
+    pub event: String,
+    /// The webhook's bytes, exactly as they came.
+    pub body: Vec<u8>,
+    /// The start of the call.
+    pub started_at: Timestamp,
+    /// When the webhook came in; the delivery is due at once.
+    pub received_at: Timestamp,
+    /// From when on a card is worth nothing. Whoever claims the delivery looks at it; one that waits for an earlier event of
+    /// its call is due then at the latest.
+    pub expires_at: Timestamp,
+    /// The span of its webhook as a `traceparent` (W3C Trace Context), where traces are wanted; what is done about the delivery,
+    /// perhaps after a restart, belongs to the same trace.
+    pub traceparent: Option<String>,
+}
+
+/// What became of an event at the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acceptance {
+    /// It is on the disk.
+    Accepted(DeliveryId),
+    /// It is on the disk, and settled as over: the hang-up of its call came first.
+    Over(DeliveryId),
+    /// The same event of the same call of the same account was accepted before.
+    Duplicate,
+}
+
+/// Somebody who has room for one more delivery.
+pub struct Taking {
+    /// Until when it is theirs.
+    pub lease_until: Timestamp,
+    /// Called with it on the thread that writes, so that it must not wait.
+    pub take: Box<dyn FnOnce(Claimed) + Send>,
+}
+
+impl Outbox {
+    /// Keeps an event; it survives what [`Durability`] says once this returns. Whoever waits for [`Self::changed`] is woken
+    /// before that, when it is committed: the card does not wait for the disk.
+    /// After [`OutboxError::Moved`] it is worked off all the same, and lost with this process.
+    pub async fn accept(&self, event: Accept) -> Result<Acceptance, OutboxError> {
+        self.accept_and_take(event, None).await
+    }
+
+    /// The same; and where the event is the first of its call, whoever is `taking` it has it as if it were claimed, as soon as
+    /// it is committed. Then nobody is woken: there is nothing left to claim.
+    pub async fn accept_and_take(&self, event: Accept, taking: Option<Taking>) -> Result<Acceptance, OutboxError> {
+        let lease_until = taking.as_ref().map(|taking| taking.lease_until);
+        let committed = move |(acceptance, claimed): &mut (Acceptance, Option<Claimed>)| {
+            let Some((taking, claimed)) = taking.zip(claimed.take()) else {
+                return if matches!(acceptance, Acceptance::Accepted(_)) { Wake::Waiters } else { Wake::Nobody };
+            };
+            (taking.take)(claimed);
+            Wake::Nobody
+        };
+        self.promise(committed, move |connection| accept(connection, event, lease_until))
+            .await
+            .map(|(acceptance, _)| acceptance)
+    }
+}
+
+/// With `lease_until` the event is leased at once, unless something hinders it.
+pub(super) fn accept(
+    connection: &Connection,
+    event: Accept,
+    lease_until: Option<Timestamp>,
+) -> Sql<(Acceptance, Option<Claimed>)> {
+    let is_over = connection
+        .prepare_cached("SELECT 1 FROM ended_call WHERE account = ?1 AND call_id = ?2")?
+        .exists(params![event.account, event.call_id])?;
+    let undecided = connection
+        .prepare_cached("SELECT settled_at IS NULL AND card IS NULL FROM delivery WHERE account = ?1 AND call_id = ?2")?
+        .query_map(params![event.account, event.call_id], |row| row.get(0))?
+        .collect::<Sql<Vec<bool>>>()?;
+    let lease_until = lease_until.filter(|_| undecided.is_empty() && !is_over);
+    let (state, claimable_at, settled_at) = match lease_until {
+        _ if is_over => (State::Over, None, Some(event.received_at)),
+        Some(lease_until) => (State::Leased, Some(lease_until), None),
+        // Its turn comes when the earlier event is decided; a card is worth nothing later than this anyway.
+        None if undecided.contains(&true) => (State::Pending, Some(event.expires_at), None),
+        None => (State::Pending, Some(event.received_at), None),
+    };
+    let added = execute(connection,
+        "INSERT INTO delivery (account, call_id, event, body, started_at, received_at, expires_at, state, claimable_at, attempts, settled_at, traceparent)
+         VALUES (:account, :call_id, :event, :body, :started_at, :received_at, :expires_at, :state, :claimable_at, :attempts, :settled_at, :traceparent)
+         ON CONFLICT (account, call_id, event) DO NOTHING",
+        named_params! {
+            ":account": event.account,
+            ":call_id": event.call_id,
+            ":event": event.event,
+            ":body": event.body,
+            ":started_at": event.started_at.as_millisecond(),
+            ":received_at": event.received_at.as_millisecond(),
+            ":expires_at": event.expires_at.as_millisecond(),
+            ":state": state,
+            ":claimable_at": claimable_at.map(Timestamp::as_millisecond),
+            ":attempts": u32::from(lease_until.is_some()),
+            ":settled_at": settled_at.map(Timestamp::as_millisecond),
+            ":traceparent": event.traceparent,
+        },
+    )?;
+    let id = DeliveryId(connection.last_insert_rowid());
+    Ok(match added {
+        0 => (Acceptance::Duplicate, None),
+        _ if is_over => (Acceptance::Over(id), None),
+        _ => (Acceptance::Accepted(id), lease_until.map(|_| leased(id, event))),
+    })
+}
+
+/// The row that was just made, as a claim would read it.
+fn leased(id: DeliveryId, event: Accept) -> Claimed {
+    Claimed {
+        id,
+        account: event.account,
+        call_id: event.call_id,
+        event: event.event,
+        body: event.body,
+        started_at: event.started_at,
+        received_at: event.received_at,
+        turn_at: event.received_at,
+        expires_at: event.expires_at,
+        attempts: 0,
+        is_unknown: false,
+        is_superseded: false,
+        card: None,
+        rule: None,
+        revision: None,
+        trace: None,
+        traceparent: event.traceparent,
+    }
+}
