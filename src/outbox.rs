@@ -9,6 +9,7 @@
 
 mod accept;
 mod again;
+mod checkpoint;
 mod disk;
 mod due;
 mod failure;
@@ -48,6 +49,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{Notify, futures::Notified, mpsc, oneshot};
 
+use checkpoint::Checkpoints;
 use health::{HangUp, Health, Owed, Place};
 use later::Later;
 use store::Store;
@@ -192,7 +194,9 @@ impl Outbox {
             place: Arc::clone(&outbox.place),
             later: Arc::clone(&outbox.later),
         };
-        writer::start(store, waiting, shared).map_err(cannot_open)?;
+        let checkpointer = store::open_checkpointer(directory)?;
+        let checkpoints = Checkpoints::start(checkpointer, outbox.commands.downgrade()).map_err(cannot_open)?;
+        writer::start(store, waiting, checkpoints, shared).map_err(cannot_open)?;
         Ok(outbox)
     }
 

@@ -46,6 +46,9 @@ const LOG_TIMEOUT: Duration = Duration::from_millis(500);
 /// much memory. Some 50,000 deliveries.
 pub(super) const REWRITTEN_BYTES_MAX: i64 = 128 * 1024 * 1024;
 
+/// With how many pages in the log a commit moves them itself: 16 MiB. Usually another thread has been there before.
+const LOG_PAGES_MAX: i64 = 4096;
+
 /// To what size the write-ahead log shrinks after a checkpoint. A burst may need more for a while, but not keep it.
 const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 
@@ -152,6 +155,11 @@ pub(super) fn open_after(directory: &Path, durability: Durability, boot: &str) -
     Ok(Store { connection, log, _lock: lock })
 }
 
+/// A connection that moves what is in the log beside the one that writes it.
+pub(super) fn open_checkpointer(directory: &Path) -> Result<Connection, OutboxError> {
+    connect(&directory.join(DATABASE_FILE), OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
 /// A connection for listings, which cannot write and does not wait for the writer. What listings read is in every version.
 pub(super) fn open_reader(directory: &Path) -> Result<Connection, OutboxError> {
     let path = directory.join(DATABASE_FILE);
@@ -234,6 +242,7 @@ fn make_durable(connection: &Connection, path: &Path) -> Result<(), OutboxError>
     connection
         .pragma_update(None, "synchronous", "normal")
         .and_then(|()| connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_MAX, |_| Ok(())))
+        .and_then(|()| connection.pragma_update_and_check(None, "wal_autocheckpoint", LOG_PAGES_MAX, |_| Ok(())))
         // What is erased must not stay in freed pages, and no row may get into a temporary file.
         .and_then(|()| connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(())))
         .and_then(|()| connection.pragma_update(None, "temp_store", "memory"))
@@ -244,8 +253,14 @@ fn make_durable(connection: &Connection, path: &Path) -> Result<(), OutboxError>
 /// pages for them. Waits for nobody; and that it may fail as well is no news.
 pub(super) fn make_room(connection: &Connection, error: &rusqlite::Error) {
     if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
-        let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        checkpoint(connection);
     }
+}
+
+/// Moves what it can from the log into the database without waiting for anybody. When that was all of it, the next commit begins
+/// the log anew. What stays there is as safe as it was, so that a failure is none.
+pub(super) fn checkpoint(connection: &Connection) {
+    let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
 }
 
 /// Writes a page and changes nothing, to learn whether writing is possible.

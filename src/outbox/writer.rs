@@ -10,6 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::OutboxError;
+use super::checkpoint::Checkpoints;
 use super::disk::{Disk, Promised};
 use super::health::{Health, Owed, Place};
 use super::later::Later;
@@ -76,6 +77,8 @@ pub(super) enum Command {
     Run(Box<dyn Job>),
     /// Do what has time.
     Now,
+    /// Empty the log, most of which was emptied already.
+    Checkpoint,
     /// Write the files anew.
     Rewrite(oneshot::Sender<Result<Rewritten, Failure>>),
     /// Take no more, finish, close the database; then say so.
@@ -164,17 +167,28 @@ pub(super) struct Shared {
 }
 
 /// Starts the thread. It ends when all handles are dropped or one of them says so, and then drops the store.
-pub(super) fn start(mut store: Store, commands: mpsc::Receiver<Command>, shared: Shared) -> Result<(), std::io::Error> {
+pub(super) fn start(
+    mut store: Store,
+    commands: mpsc::Receiver<Command>,
+    checkpoints: Checkpoints,
+    shared: Shared,
+) -> Result<(), std::io::Error> {
     let (health, place) = (Arc::clone(&shared.health), Arc::clone(&shared.place));
     let disk = store.log.take().map(|log| Disk::start(log, health, place)).transpose()?;
     std::thread::Builder::new()
         .name("outbox-writer".to_owned())
-        .spawn(move || serve(store, commands, disk, &shared))
+        .spawn(move || serve(store, commands, disk, checkpoints, &shared))
         .map(drop)
 }
 
-fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, disk: Option<Disk>, shared: &Shared) {
-    let (mut closing, mut rewriting) = (Vec::new(), Vec::new());
+fn serve(
+    mut store: Store,
+    mut commands: mpsc::Receiver<Command>,
+    disk: Option<Disk>,
+    mut checkpoints: Checkpoints,
+    shared: &Shared,
+) {
+    let (mut closing, mut rewriting, mut is_checkpoint_due) = (Vec::new(), Vec::new(), false);
     let mut taken = Vec::with_capacity(COMMANDS_PER_COMMIT_MAX);
     while commands.blocking_recv_many(&mut taken, COMMANDS_PER_COMMIT_MAX) > 0 {
         let mut jobs = Vec::with_capacity(taken.len());
@@ -182,6 +196,7 @@ fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, disk: Option<D
             match command {
                 Command::Run(job) => jobs.push(job),
                 Command::Now => {}
+                Command::Checkpoint => is_checkpoint_due = true,
                 Command::Rewrite(answer) => rewriting.push(answer),
                 Command::Close(closed) => {
                     // What is queued behind it is still served, for its senders were told nothing else.
@@ -191,6 +206,7 @@ fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, disk: Option<D
             }
         }
         jobs.extend(shared.later.take());
+        checkpoints.committed(jobs.len());
         let before = store.connection.total_changes();
         let committed = commit(&mut store.connection, &mut jobs, shared).map_err(Failure::from);
         // Before the answers, so that who has its answer can rely on the wake-up having happened.
@@ -211,11 +227,15 @@ fn serve(mut store: Store, mut commands: mpsc::Receiver<Command>, disk: Option<D
         for job in others {
             job.answer(committed.clone());
         }
+        if std::mem::take(&mut is_checkpoint_due) {
+            store::checkpoint(&store.connection);
+        }
         for answer in rewriting.drain(..) {
             let _ = answer.send(store::rewrite(&store.connection, store::REWRITTEN_BYTES_MAX).map_err(Failure::from));
         }
     }
     drop(disk);
+    drop(checkpoints);
     drop(store);
     shared.changed.notify_waiters();
     for closed in closing {

@@ -127,3 +127,18 @@ async fn a_closed_outbox_finishes_what_it_took_and_says_that_it_is_closed() {
     outbox.close().await;
     assert_eq!(open(directory.path()).unwrap().pending().await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn the_log_is_emptied_beside_the_writer_long_before_a_commit_would_have_to() {
+    let (directory, outbox) = new();
+    let log = directory.path().join("outbox.sqlite3-wal");
+    for batch in 0..20 {
+        let accepted = (0..500).map(|number| {
+            let event = Accept { body: vec![b'x'; 6000], ..event(&format!("{batch}-{number}"), 0) };
+            outbox.accept(event)
+        });
+        futures_util::future::try_join_all(accepted).await.unwrap();
+    }
+    let (written, bytes) = (20 * 500 * 6000, fs::metadata(log).unwrap().len());
+    assert!(bytes < 16 * 1024 * 1024 && bytes * 4 < written, "{bytes} bytes of log, {written} written");
+}
