@@ -3,12 +3,12 @@
 //! Three bounds, of which the lowest counts: what was sent in the last minute, what the API said, and, while the API fails or
 //! has just been too busy, how much it is trusted with.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+use super::window::Window;
 use super::{Answer, Cause, Heard, Hindrance, Purpose};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ const TRUST_TIME: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct State {
     /// When the requests of the last minute began, in order; those that are reserved among them.
-    taken: VecDeque<Instant>,
+    taken: Window,
     /// Requests reserved or under way.
     open: usize,
     /// Those of them that are for cards.
@@ -96,9 +96,11 @@ impl State {
 
     /// What is left of so many requests a second.
     fn trusted(&self, trust: usize, cause: Cause, now: Instant) -> (usize, Hindrance) {
-        let first = self.taken.partition_point(|one| now.saturating_duration_since(*one) >= TRUST_TIME);
-        let until = self.taken.get(first).map(|first| *first + TRUST_TIME);
-        (trust.saturating_sub(self.taken.len() - first), Hindrance { cause, until })
+        let (taken, first) = match now.checked_sub(TRUST_TIME) {
+            Some(before) => self.taken.after(before),
+            None => (self.taken.len(), self.taken.first()),
+        };
+        (trust.saturating_sub(taken), Hindrance { cause, until: first.map(|first| first + TRUST_TIME) })
     }
 
     /// How many requests are left, whatever for.
@@ -120,12 +122,12 @@ impl State {
     }
 
     fn own_until(&self) -> Option<Instant> {
-        self.taken.front().map(|first| *first + MINUTE)
+        self.taken.first().map(|first| first + MINUTE)
     }
 
     fn forget(&mut self, now: Instant) {
-        while self.taken.front().is_some_and(|first| now.saturating_duration_since(*first) >= MINUTE) {
-            self.taken.pop_front();
+        if let Some(before) = now.checked_sub(MINUTE) {
+            self.taken.forget(before);
         }
     }
 
@@ -150,22 +152,15 @@ impl State {
 
     fn take(&mut self, now: Instant) {
         self.open += 1;
-        let at = self.taken.partition_point(|one| *one <= now);
-        self.taken.insert(at, now);
+        self.taken.put(now);
     }
 
     /// A permit that was taken at `at` is not used.
     pub(super) fn give_back(&mut self, purpose: Purpose, at: Instant, now: Instant) {
         self.close(purpose);
-        self.untake(at);
+        self.taken.take_out(at);
         if let (Purpose::Probe, Some(probe)) = (purpose, &mut self.probe) {
             *probe = Probe { at: probe.at.min(now), pause: (probe.pause / 2).max(PROBE_PAUSE) };
-        }
-    }
-
-    fn untake(&mut self, at: Instant) {
-        if let Ok(found) = self.taken.binary_search(&at) {
-            self.taken.remove(found);
         }
     }
 
@@ -184,9 +179,8 @@ impl State {
         if let (Purpose::Card, Some(probe)) = (purpose, self.probe) {
             return Err(Hindrance { cause: Cause::Api, until: Some(probe.at.max(now)) });
         }
-        self.untake(at);
-        let position = self.taken.partition_point(|one| *one <= now);
-        self.taken.insert(position, now);
+        self.taken.take_out(at);
+        self.taken.put(now);
         Ok(())
     }
 
@@ -194,7 +188,7 @@ impl State {
     pub(super) fn heard(&mut self, purpose: Purpose, heard: &Heard, at: Instant, now: Instant) {
         self.close(purpose);
         match heard {
-            Heard::Unsent => self.untake(at),
+            Heard::Unsent => self.taken.take_out(at),
             // It may have been counted.
             Heard::Nothing => {
                 if let Some(told) = &mut self.told {
@@ -266,10 +260,7 @@ impl State {
     }
 
     pub(super) fn remember(&mut self, ages: &[Duration], now: Instant) {
-        let mut taken: Vec<Instant> = ages.iter().filter_map(|age| now.checked_sub(*age)).collect();
-        taken.extend(self.taken.drain(..));
-        taken.sort_unstable();
-        self.taken = taken.into();
+        ages.iter().filter_map(|age| now.checked_sub(*age)).for_each(|at| self.taken.put(at));
     }
 
     pub(super) fn set_time(&mut self, now: Instant, time: Timestamp) {
