@@ -14,6 +14,7 @@ mod region;
 mod variants;
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::{Timestamp, civil, tz::TimeZone};
 use serde_json::{Value, error::Category};
@@ -40,8 +41,8 @@ pub struct Event {
     pub kind: EventKind,
     /// The call it happened to: always there for the three call events, optional for others.
     pub call_id: Option<CallId>,
-    /// The whole body, as templates and expressions see it.
-    pub payload: Value,
+    /// The whole body, as templates and expressions see it; the call has it, too.
+    pub payload: Arc<Value>,
 }
 
 impl Event {
@@ -63,7 +64,7 @@ impl Event {
             (EventKind::Other(_), found) => found.ok(),
             (_, found) => Some(found?),
         };
-        Ok(Event { kind, call_id, payload })
+        Ok(Event { kind, call_id, payload: Arc::new(payload) })
     }
 
     /// Which way the call goes; `None` where the payload does not say it in a word or number we know.

@@ -8,6 +8,7 @@ mod align;
 mod allow;
 mod cases;
 mod compile;
+mod costly;
 mod dead;
 mod file;
 mod format;
@@ -39,6 +40,7 @@ pub use compile::{
     CALL_FIELDS, DEFAULT_ACCOUNT, DEFAULT_API, DEFAULT_REQUESTS_PER_MINUTE, NUMBER_FIELDS, SIGNIFICANT, VARIANTS,
     checked_api, checked_date,
 };
+pub use costly::Costly;
 pub use file::files;
 pub use format::{Unformatted, format};
 pub use last_good::LastGood;
@@ -97,9 +99,8 @@ pub struct Defaults {
     pub decide_within: Duration,
     /// From the start of the call to its card.
     pub send_within: Duration,
-    /// Whether the rules name `customer.variants` or `customer.significant` anywhere. To make them takes longer than to
-    /// decide everything else.
-    pub written_forms: bool,
+    /// Which of the values that take long to make the rules name.
+    pub costly: Costly,
 }
 
 /// A phone-system account.

@@ -242,7 +242,7 @@ impl<'a> Answers<'a> {
         for (position, need) in &rule.needs {
             let count = self.wait(*position).await.and_then(Answer::count);
             let holds = need.holds(count);
-            let source = self.rules.sources.get(*position).map(|source| source.name.to_string()).unwrap_or_default();
+            let source = self.rules.sources.get(*position).map(|source| Arc::clone(&source.name)).unwrap_or_default();
             steps.push(NeedStep { source, needed: need.as_str(), found: outcome(count), holds });
             if !holds {
                 break;
@@ -269,9 +269,12 @@ impl<'a> Answers<'a> {
         // Of a source that failed nothing is known: a count of 0 would claim that it knows of nothing.
         if let Some(records) = said {
             let records = &records.records;
-            fields = records.first().cloned().unwrap_or_default();
+            let first = records.first();
+            fields = Map::with_capacity(first.map_or(0, Map::len) + 2);
+            fields.extend(first.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
             fields.insert("count".to_owned(), Value::from(records.len()));
-            fields.insert("all".to_owned(), records.iter().cloned().map(Value::Object).collect());
+            let all = || records.iter().cloned().map(Value::Object).collect();
+            fields.insert("all".to_owned(), if self.rules.defaults.costly.records { all() } else { Value::Null });
         }
         if let Some(values) = values.as_object_mut() {
             values.insert(source.name.to_string(), Value::Object(fields));

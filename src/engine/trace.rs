@@ -46,7 +46,7 @@ pub struct Tried {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NeedStep {
     /// The source.
-    pub source: String,
+    pub source: Arc<str>,
     /// What the rule needs.
     pub needed: &'static str,
     /// What the source said: `one`, `many`, `none` or `failed`.

@@ -2,57 +2,84 @@
 //!
 //! Built once a call. `now` is the start of the call, not a clock, so that a retry or a replay decides the same.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::event::{Call, CustomerNumber};
 use crate::rules::{Defaults, SIGNIFICANT, VARIANTS};
 
-/// The values of a call, for templates and expressions.
+/// Names beside which those of the sources have room.
+const NAMES: usize = 14;
+
+/// The values of a call, for templates and expressions. What takes long to make is there only where rules name it.
 pub fn of(call: &Call, defaults: &Defaults) -> Value {
-    let mut values = described(call, defaults);
-    // Written once: to write a time takes longer than to copy it.
-    let now = values.pointer("/call/started_at").cloned();
-    if let Some(values) = values.as_object_mut() {
-        values.insert("now".to_owned(), now.into());
-        values.insert("event".to_owned(), call.payload.clone());
-        let customer = values.get_mut("customer").and_then(Value::as_object_mut);
-        if let Some(customer) = customer.filter(|_| defaults.written_forms) {
-            customer.insert(SIGNIFICANT.to_owned(), call.customer.significant().into());
-            customer.insert(VARIANTS.to_owned(), call.customer.variants(defaults.region).into());
-        }
+    let costly = defaults.costly;
+    let now = local(call, defaults);
+    let mut customer = number(&call.customer, fields(8), costly.display_forms);
+    if costly.written_forms {
+        put(&mut customer, SIGNIFICANT, call.customer.significant());
+        put(&mut customer, VARIANTS, call.customer.variants(defaults.region));
     }
-    values
+    let mut values = fields(NAMES);
+    if costly.call {
+        put(&mut values, "call", itself(call, &now));
+    }
+    put(&mut values, "customer", customer);
+    if costly.line {
+        put(&mut values, "line", line(call, costly.display_forms));
+    }
+    put(&mut values, "now", now);
+    if costly.event {
+        put(&mut values, "event", Value::clone(&call.payload));
+    }
+    Value::Object(values)
 }
 
 /// The same for people: without the raw payload and the ways of writing a number.
 pub(super) fn described(call: &Call, defaults: &Defaults) -> Value {
-    json!({
-        "call": {
-            "id": call.id.as_str(),
-            "account": call.account,
-            "event": call.event.as_str(),
-            "direction": call.direction.map(|direction| direction.as_str()),
-            "started_at": local(call, defaults),
-            "callee_type": call.callee.as_ref().map(|callee| callee.kind.as_str()),
-            "callee_id": call.callee.as_ref().and_then(|callee| callee.id),
-            "user_id": call.user_id,
-        },
-        "customer": number(&call.customer, json!({})),
-        "line": number(&call.line.number, json!({ "id": call.line.id })),
-    })
+    let mut values = fields(3);
+    put(&mut values, "call", itself(call, &local(call, defaults)));
+    put(&mut values, "customer", number(&call.customer, fields(6), true));
+    put(&mut values, "line", line(call, true));
+    Value::Object(values)
 }
 
-fn number(number: &CustomerNumber, mut fields: Value) -> Value {
-    if let Some(fields) = fields.as_object_mut() {
-        let mut put =
-            |key: &str, value: Option<&str>| fields.insert(key.to_owned(), value.map_or(Value::Null, Value::from));
-        put("number", number.received());
-        put("e164", number.e164());
-        put("national", number.national().as_deref());
-        put("international", number.international().as_deref());
-        put("country", number.country());
-        put("kind", Some(number.kind().as_str()));
-    }
+/// With room for so many; a map that has to grow takes as long again.
+fn fields(count: usize) -> Map<String, Value> {
+    Map::with_capacity(count)
+}
+
+fn put(fields: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
+    fields.insert(key.to_owned(), value.into());
+}
+
+fn itself(call: &Call, started_at: &str) -> Map<String, Value> {
+    let mut fields = fields(8);
+    put(&mut fields, "id", call.id.as_str());
+    put(&mut fields, "account", call.account.as_str());
+    put(&mut fields, "event", call.event.as_str());
+    put(&mut fields, "direction", call.direction.map(|direction| direction.as_str()));
+    put(&mut fields, "started_at", started_at);
+    put(&mut fields, "callee_type", call.callee.as_ref().map(|callee| callee.kind.as_str()));
+    put(&mut fields, "callee_id", call.callee.as_ref().and_then(|callee| callee.id));
+    put(&mut fields, "user_id", call.user_id);
+    fields
+}
+
+fn line(call: &Call, display_forms: bool) -> Map<String, Value> {
+    let mut fields = fields(7);
+    put(&mut fields, "id", call.line.id);
+    number(&call.line.number, fields, display_forms)
+}
+
+fn number(number: &CustomerNumber, mut fields: Map<String, Value>, display_forms: bool) -> Map<String, Value> {
+    let (national, international) =
+        if display_forms { (number.national(), number.international()) } else { (None, None) };
+    put(&mut fields, "number", number.received());
+    put(&mut fields, "e164", number.e164());
+    put(&mut fields, "national", national.as_deref());
+    put(&mut fields, "international", international.as_deref());
+    put(&mut fields, "country", number.country());
+    put(&mut fields, "kind", number.kind().as_str());
     fields
 }
 
@@ -65,7 +92,7 @@ fn local(call: &Call, defaults: &Defaults) -> String {
 mod tests {
     use super::*;
     use crate::event::Event;
-    use crate::rules::{CALL_FIELDS, NUMBER_FIELDS};
+    use crate::rules::{CALL_FIELDS, Costly, NUMBER_FIELDS};
 
     #[test]
     fn check_knows_the_fields_that_templates_are_given() {
@@ -78,7 +105,7 @@ mod tests {
             time_zone: jiff::tz::TimeZone::UTC,
             decide_within: std::time::Duration::ZERO,
             send_within: std::time::Duration::ZERO,
-            written_forms: true,
+            costly: Costly::ALL,
         };
         let values = of(&call, &defaults);
         let fields = |name: &str| {

@@ -3,6 +3,7 @@
 //! It holds what rules ask about. It looks nobody up and decides nothing.
 
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -31,7 +32,7 @@ pub struct Call {
     /// The agent; mostly unknown before somebody answers.
     pub user_id: Option<i64>,
     /// The whole body of the webhook.
-    pub payload: Value,
+    pub payload: Arc<Value>,
 }
 
 /// Who is called: a team, a user, a greeting.
@@ -77,7 +78,7 @@ impl Call {
             callee: field::text(event.data("callee_type"))
                 .map(|kind| Callee { kind: kind.to_owned(), id: field::integer(event.data("callee_id")) }),
             user_id: field::integer(event.data("user_id")),
-            payload: event.payload.clone(),
+            payload: Arc::clone(&event.payload),
         })
     }
 }

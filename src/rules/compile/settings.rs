@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::civil::Date;
 
 use super::access::access;
-use super::{Compiler, SIGNIFICANT, VARIANTS, duration};
+use super::{Compiler, duration};
 use crate::card::{Locale, Names, Renderer};
 use crate::event::Region;
 use crate::problem::{Code, Fault, Place, SECRET_HELP};
 use crate::rules::yaml::{Document, Node};
-use crate::rules::{Account, Accounts, Defaults};
+use crate::rules::{Account, Accounts, Costly, Defaults};
 
 const DEFAULT_TIME_ZONE: &str = "Europe/Istanbul";
 const DEFAULT_LANGUAGE: &str = "tr";
@@ -86,14 +86,13 @@ impl Compiler<'_> {
             }
         }
         let locale = Locale { language, region, time_zone: time_zone.clone(), texts: BTreeMap::new() };
-        let names = |form: &str| self.documents.iter().any(|document| document.file.text.contains(form));
-        let written_forms = names(SIGNIFICANT) || names(VARIANTS);
+        let texts = self.documents.iter().map(|document| document.file.text.as_ref());
         let defaults = Defaults {
             region,
             time_zone,
             decide_within: time("decide_within", DEFAULT_DECIDE_WITHIN),
             send_within: time("send_within", DEFAULT_SEND_WITHIN),
-            written_forms,
+            costly: Costly::named_in(texts),
         };
         (defaults, locale)
     }
