@@ -139,12 +139,12 @@ fn is_present(value: &Value) -> bool {
 
 /// A text that is safe to show on one line: line breaks and control characters become blanks, and the invisible
 /// characters that turn the direction of a text around are taken out (Unicode TR 36).
-fn clean(text: &str) -> String {
+fn clean(text: String) -> String {
     let turns = |character: char| matches!(character, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     let breaks = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
     // As nearly every text is.
     if !text.contains(|character| turns(character) || breaks(character)) {
-        return text.trim().to_owned();
+        return trimmed(text);
     }
     let cleaned: String = text
         .replace("\r\n", "\n")
@@ -152,13 +152,21 @@ fn clean(text: &str) -> String {
         .filter(|character| !turns(*character))
         .map(|character| if breaks(character) { ' ' } else { character })
         .collect();
-    cleaned.trim().to_owned()
+    trimmed(cleaned)
+}
+
+/// Without blanks around it; mostly there are none.
+fn trimmed(text: String) -> String {
+    match text.trim() {
+        trimmed if trimmed.len() == text.len() => text,
+        trimmed => trimmed.to_owned(),
+    }
 }
 
 /// The text in at most `at_most` characters; the last one is an ellipsis where something was cut.
-fn cut(text: &str, at_most: usize) -> String {
-    if text.chars().count() <= at_most {
-        return text.to_owned();
+fn cut(text: String, at_most: usize) -> String {
+    if text.len() <= at_most || text.chars().count() <= at_most {
+        return text;
     }
     /// Characters that are nothing without the one before them: a joiner left at the end shows as a box.
     const JOINERS: [char; 2] = ['\u{200D}', '\u{FE0F}'];

@@ -3,6 +3,7 @@
 //! A helper turns values into a value; it neither writes nor reads anything else. What it returns is escaped like any
 //! other value, so `{{upper x}}` in a link is as safe as `{{x}}`.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -62,6 +63,7 @@ struct Writer {
 
 /// Fills templates in one locale.
 pub struct Renderer {
+    writer: Arc<Writer>,
     plain: Handlebars<'static>,
     encoded: Handlebars<'static>,
     telephone: Handlebars<'static>,
@@ -81,13 +83,10 @@ impl Renderer {
             numbers: Numbers::new(locale.tag()),
             times: Times::new(locale.tag(), locale.time_zone.clone()),
         });
-        let mut plain = registry(&writer, false);
-        plain.register_escape_fn(handlebars::no_escape);
-        let mut encoded = registry(&writer, true);
-        encoded.register_escape_fn(|text| utf8_percent_encode(text, ENCODED).to_string());
-        let mut telephone = registry(&writer, true);
-        telephone.register_escape_fn(|text| utf8_percent_encode(text, TELEPHONE).to_string());
-        Renderer { plain, encoded, telephone }
+        let registry = |flavour| registry(&writer, flavour);
+        let (plain, encoded, telephone) =
+            (registry(Flavour::Plain), registry(Flavour::Encoded), registry(Flavour::Telephone));
+        Renderer { writer, plain, encoded, telephone }
     }
 
     pub(super) fn registry(&self, flavour: Flavour) -> &Handlebars<'static> {
@@ -97,54 +96,82 @@ impl Renderer {
             Flavour::Telephone => &self.telephone,
         }
     }
+
+    /// What a helper makes of values; `None` where it is none that turns values into one.
+    pub(super) fn run(&self, name: &str, flavour: Flavour, values: &[&Value], root: &Value) -> Option<Value> {
+        tool(name, flavour).map(|run| run(values, &self.writer, root))
+    }
 }
 
-/// `encodes`: everything is percent-encoded anyway, so `urlencode` must not do it twice.
-fn registry(writer: &Arc<Writer>, encodes: bool) -> Handlebars<'static> {
-    let mut registry = Handlebars::new();
-    let mut add = |name: &'static str, run: Run| {
-        registry.register_helper(name, Box::new(Tool { run, writer: Arc::clone(writer) }));
-    };
-    add(VALUE, |values, _| join(values.first().copied(), None));
-    add("t", |values, by| Value::String(by.locale.texts.get(&text(values.first())).cloned().unwrap_or_default()));
-    add("upper", |values, by| {
-        let language = &by.locale.language;
-        text(values.first()).map_text(|text| CaseMapper::new().uppercase_to_string(text, language).into_owned())
-    });
-    add("lower", |values, by| {
-        let language = &by.locale.language;
-        text(values.first()).map_text(|text| CaseMapper::new().lowercase_to_string(text, language).into_owned())
-    });
-    add("number", |values, by| written(values, |value| by.numbers.number(value, values.get(1).copied())));
-    add("money", |values, by| written(values, |value| by.numbers.money(value, values.get(1).unwrap_or(&&Value::Null))));
-    add("date", |values, by| written(values, |value| by.times.date(value, values.get(1).copied())));
-    add("time", |values, by| written(values, |value| by.times.time(value)));
-    add("truncate", |values, _| {
-        let at_most = values.get(1).and_then(|value| value.as_u64()).unwrap_or(u64::MAX);
-        text(values.first()).map_text(|text| super::cut(text, usize::try_from(at_most).unwrap_or(usize::MAX)))
-    });
-    add("default", |values, _| {
-        let chosen = values.iter().find(|value| super::is_present(value));
-        chosen.map_or(Value::Null, |value| (*value).clone())
-    });
-    add("join", |values, _| join(values.first().copied(), values.get(1).copied()));
-    add("phone", |values, by| {
-        text(values.first()).map_text(|text| {
-            let number = CustomerNumber::parse(Some(text), by.locale.region);
-            number.international().map_or_else(|| text.to_owned(), Into::into)
-        })
-    });
-    add("mask", |values, _| text(values.first()).map_text(mask));
-    if encodes {
-        add("urlencode", |values, _| Value::String(text(values.first())));
-    } else {
-        add("urlencode", |values, _| {
-            text(values.first()).map_text(|text| utf8_percent_encode(text, ENCODED).to_string())
-        });
+/// A text as it stands in a template of that flavour.
+pub(super) fn escaped(text: &str, flavour: Flavour) -> Cow<'_, str> {
+    match flavour {
+        Flavour::Plain => Cow::Borrowed(text),
+        Flavour::Encoded => utf8_percent_encode(text, ENCODED).into(),
+        Flavour::Telephone => utf8_percent_encode(text, TELEPHONE).into(),
     }
-    registry.register_helper("ago", Box::new(Ago(Arc::clone(writer))));
+}
+
+fn registry(writer: &Arc<Writer>, flavour: Flavour) -> Handlebars<'static> {
+    let mut registry = Handlebars::new();
+    registry.register_escape_fn(move |text| escaped(text, flavour).into_owned());
+    for name in NAMES.iter().chain([&VALUE]) {
+        if let Some(run) = tool(name, flavour) {
+            registry.register_helper(name, Box::new(Tool { run, writer: Arc::clone(writer) }));
+        }
+    }
     registry.register_helper("each", Box::new(Each));
     registry
+}
+
+/// The helpers that turn values into a value.
+fn tool(name: &str, flavour: Flavour) -> Option<Run> {
+    let run: Run = match name {
+        VALUE => |values, _, _| join(values.first().copied(), None),
+        "t" => |values, by, _| Value::String(by.locale.texts.get(&*text(values.first())).cloned().unwrap_or_default()),
+        "upper" => |values, by, _| {
+            let language = &by.locale.language;
+            map_text(values, |text| CaseMapper::new().uppercase_to_string(text, language).into_owned())
+        },
+        "lower" => |values, by, _| {
+            let language = &by.locale.language;
+            map_text(values, |text| CaseMapper::new().lowercase_to_string(text, language).into_owned())
+        },
+        "number" => |values, by, _| written(values, |value| by.numbers.number(value, values.get(1).copied())),
+        "money" => {
+            |values, by, _| written(values, |value| by.numbers.money(value, values.get(1).unwrap_or(&&Value::Null)))
+        }
+        "date" => |values, by, _| written(values, |value| by.times.date(value, values.get(1).copied())),
+        "time" => |values, by, _| written(values, |value| by.times.time(value)),
+        // Seen from the start of the call.
+        "ago" => |values, by, root| {
+            let now = root.get("now").unwrap_or(&Value::Null);
+            written(values, |value| by.times.ago(value, now))
+        },
+        "truncate" => |values, _, _| {
+            let at_most = values.get(1).and_then(|value| value.as_u64()).unwrap_or(u64::MAX);
+            map_text(values, |text| super::cut(text.to_owned(), usize::try_from(at_most).unwrap_or(usize::MAX)))
+        },
+        "default" => |values, _, _| {
+            let chosen = values.iter().find(|value| super::is_present(value));
+            chosen.map_or(Value::Null, |value| (*value).clone())
+        },
+        "join" => |values, _, _| join(values.first().copied(), values.get(1).copied()),
+        "phone" => |values, by, _| {
+            map_text(values, |text| {
+                let number = CustomerNumber::parse(Some(text), by.locale.region);
+                number.international().map_or_else(|| text.to_owned(), Into::into)
+            })
+        },
+        "mask" => |values, _, _| map_text(values, mask),
+        "urlencode" => match flavour {
+            Flavour::Plain => |values, _, _| map_text(values, |text| escaped(text, Flavour::Encoded).into_owned()),
+            // Everything is percent-encoded there; it must not be done twice.
+            Flavour::Encoded | Flavour::Telephone => |values, _, _| map_text(values, str::to_owned),
+        },
+        _ => return None,
+    };
+    Some(run)
 }
 
 /// Whether a name is a helper or a block.
@@ -189,7 +216,8 @@ pub(super) fn counted(range: &RangeInclusive<usize>) -> String {
     }
 }
 
-type Run = fn(&[&Value], &Writer) -> Value;
+/// The values of the call, and what has been said, come last.
+type Run = fn(&[&Value], &Writer, &Value) -> Value;
 
 /// One helper.
 struct Tool {
@@ -202,28 +230,11 @@ impl HelperDef for Tool {
         &self,
         helper: &Helper<'rc>,
         _: &'reg Handlebars<'reg>,
-        _: &'rc Context,
-        _: &mut RenderContext<'reg, 'rc>,
-    ) -> Result<ScopedJson<'rc>, RenderError> {
-        let values: Vec<&Value> = helper.params().iter().map(|parameter| parameter.value()).collect();
-        Ok(ScopedJson::Derived((self.run)(&values, &self.writer)))
-    }
-}
-
-/// How long ago something was, seen from the start of the call.
-struct Ago(Arc<Writer>);
-
-impl HelperDef for Ago {
-    fn call_inner<'reg: 'rc, 'rc>(
-        &self,
-        helper: &Helper<'rc>,
-        _: &'reg Handlebars<'reg>,
         context: &'rc Context,
         _: &mut RenderContext<'reg, 'rc>,
     ) -> Result<ScopedJson<'rc>, RenderError> {
-        let now = context.data().get("now").unwrap_or(&Value::Null);
         let values: Vec<&Value> = helper.params().iter().map(|parameter| parameter.value()).collect();
-        Ok(ScopedJson::Derived(written(&values, |value| self.0.times.ago(value, now))))
+        Ok(ScopedJson::Derived((self.run)(&values, &self.writer, context.data())))
     }
 }
 
@@ -286,32 +297,25 @@ fn written(values: &[&Value], write: impl FnOnce(&Value) -> Option<String>) -> V
 }
 
 /// A value as text; nothing for lists, objects and nothing.
-fn text(value: Option<&&Value>) -> String {
+pub(super) fn text<'a>(value: Option<&&'a Value>) -> Cow<'a, str> {
     match value {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Bool(_) | Value::Number(_)) => value.map(|value| value.to_string()).unwrap_or_default(),
-        _ => String::new(),
+        Some(Value::String(text)) => Cow::Borrowed(text),
+        Some(Value::Bool(_) | Value::Number(_)) => value.map(|value| value.to_string()).unwrap_or_default().into(),
+        _ => Cow::Borrowed(""),
     }
 }
 
-trait MapText {
-    fn map_text(self, change: impl FnOnce(&str) -> String) -> Value;
-}
-
-impl MapText for String {
-    /// An empty text stays one: there is nothing to change.
-    fn map_text(self, change: impl FnOnce(&str) -> String) -> Value {
-        Value::String(if self.is_empty() { self } else { change(&self) })
-    }
+/// The first value's text, changed. An empty one stays one: there is nothing to change.
+fn map_text(values: &[&Value], change: impl FnOnce(&str) -> String) -> Value {
+    let text = text(values.first());
+    Value::String(if text.is_empty() { String::new() } else { change(&text) })
 }
 
 fn join(list: Option<&Value>, separator: Option<&Value>) -> Value {
+    let Some(Value::Array(items)) = list else { return Value::String(text(list.as_ref()).into_owned()) };
     let separator = separator.and_then(Value::as_str).unwrap_or(", ");
-    let items: Vec<String> = match list {
-        Some(Value::Array(items)) => items.iter().map(|item| text(Some(&item))).collect(),
-        other => vec![text(other.as_ref())],
-    };
-    Value::String(items.into_iter().filter(|item| !item.is_empty()).collect::<Vec<_>>().join(separator))
+    let items: Vec<Cow<'_, str>> = items.iter().map(|item| text(Some(&item))).filter(|item| !item.is_empty()).collect();
+    Value::String(items.join(separator))
 }
 
 /// Every letter and digit but the last two becomes `*`; blanks and signs stay, so that the form can be recognised.

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use handlebars::Context;
 
-use super::Names;
 use super::helpers::Renderer;
 use super::template::{Flavour, Template};
+use super::{Names, trimmed};
 use crate::problem::{Code, Fault};
 
 /// Longer links are cut by browsers and proxies.
@@ -66,18 +66,17 @@ impl Link {
 
     /// The filled link, or why there is none.
     pub(super) fn fill(&self, renderer: &Renderer, context: &Context) -> Result<String, String> {
-        let link = self.template.fill(renderer, context)?;
-        let link = link.trim();
+        let link = trimmed(self.template.fill(renderer, context)?);
         if link.is_empty() {
             return Err("it is empty".to_owned());
         }
         if link.len() > LINK_BYTES_MAX {
             return Err(format!("it has more than {LINK_BYTES_MAX} bytes"));
         }
-        if self.whole && !is_https(link) {
+        if self.whole && !is_https(&link) {
             return Err("the URL from the record is not a plain https one".to_owned());
         }
-        Ok(link.to_owned())
+        Ok(link)
     }
 }
 

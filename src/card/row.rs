@@ -15,6 +15,9 @@ use crate::problem::{Code, Fault};
 /// Characters of a row's text unless it says `max`; the web phone's layout breaks not far beyond.
 const TEXT_CHARACTERS: usize = 60;
 
+/// Keys of a finished row; a map that has to grow takes as long again.
+const KEYS_MAX: usize = 7;
+
 /// A row as rules define it.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
@@ -212,9 +215,9 @@ impl Row {
     ) -> Result<Map<String, Value>, RowOutcome> {
         let fill = |template: &Template| {
             let text = template.fill(renderer, context).map_err(RowOutcome::Failed)?;
-            Ok(cut(&clean(&text), self.characters_max))
+            Ok(cut(clean(text), self.characters_max))
         };
-        let mut row = Map::new();
+        let mut row = Map::with_capacity(KEYS_MAX);
         row.insert("type".to_owned(), Value::String(self.kind.clone()));
         if let Some(template) = &self.label {
             let label = fill(template)?;

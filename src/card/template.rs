@@ -5,6 +5,7 @@
 //! the process. It knows no record and no rule.
 
 mod blank;
+mod direct;
 mod shown;
 
 use std::collections::BTreeSet;
@@ -117,7 +118,15 @@ impl Template {
     /// # Errors
     /// In words, where a limit was reached; a missing value is an empty text, not an error.
     pub fn fill(&self, renderer: &Renderer, context: &Context) -> Result<String, String> {
-        let mut output = Limited { text: String::new(), steps: 0 };
+        if let Some(text) = direct::fill(&self.compiled.elements, self.flavour, renderer, context.data()) {
+            return Ok(text);
+        }
+        self.fill_by_library(renderer, context)
+    }
+
+    /// Fills it by Handlebars itself, which knows every construct.
+    fn fill_by_library(&self, renderer: &Renderer, context: &Context) -> Result<String, String> {
+        let mut output = Limited::default();
         let mut state = RenderContext::new(None);
         let registry = renderer.registry(self.flavour);
         match self.compiled.render(registry, context, &mut state, &mut output) {
@@ -370,6 +379,7 @@ fn block_parameters(call: &HelperTemplate) -> Vec<String> {
 }
 
 /// An output that stops a template which grows or runs without end.
+#[derive(Default)]
 struct Limited {
     text: String,
     steps: usize,
