@@ -58,6 +58,8 @@ enum Auth {
     Tokens(Arc<Tokens>),
 }
 
+type Parts<'a> = (Url, Vec<(&'a str, String)>, HeaderMap);
+
 impl Http {
     /// Whether the definition says where a record has its numbers.
     pub(super) fn checks_numbers(&self) -> bool {
@@ -77,22 +79,27 @@ impl Http {
 
     /// Whether these parameters make a question.
     pub(super) fn can_be_asked(&self, parameters: &[Value]) -> Result<bool, Failure> {
-        Ok(self.request(parameters)?.is_some())
+        Ok(self.parts(parameters)?.is_some())
     }
 
     /// The question without its authentication; `None` where a part of the path is empty.
     fn request(&self, parameters: &[Value]) -> Result<Option<RequestBuilder>, Failure> {
-        let Some(url) = self.filled_url(parameters)? else { return Ok(None) };
-        let mut query = Vec::with_capacity(self.query.len());
-        for (name, value) in &self.query {
-            add_to_query(&mut query, name, value.filled(parameters))?;
-        }
-        let headers = self.filled_headers(parameters)?;
+        let Some((url, query, headers)) = self.parts(parameters)? else { return Ok(None) };
         let request = match &self.body {
             None => self.client.get(url),
             Some(body) => self.client.post(url).body(body.filled(parameters).to_string()),
         };
         Ok(Some(request.headers(headers).query(&query)))
+    }
+
+    /// Where it is asked, with which parameters and headers.
+    fn parts(&self, parameters: &[Value]) -> Result<Option<Parts<'_>>, Failure> {
+        let Some(url) = self.filled_url(parameters)? else { return Ok(None) };
+        let mut query = Vec::with_capacity(self.query.len());
+        for (name, value) in &self.query {
+            add_to_query(&mut query, name, value.filled(parameters))?;
+        }
+        Ok(Some((url, query, self.filled_headers(parameters)?)))
     }
 
     /// Sends it with what authenticates it. A token that is refused is fetched anew, once.

@@ -2,6 +2,8 @@
 //!
 //! Nothing is matched by its tail, and a number that can't be read is nobody's.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::Question;
@@ -9,17 +11,18 @@ use crate::event::CustomerNumber;
 
 /// Whether one of these numbers is the customer's, however it is written.
 pub(super) fn is_of<'a>(numbers: impl IntoIterator<Item = &'a Value>, question: &Question) -> bool {
+    let Some(e164) = question.customer.e164() else { return false };
     numbers.into_iter().flat_map(texts).any(|text| {
-        let number = CustomerNumber::parse(Some(&text), question.region);
-        number.e164().is_some() && number.e164() == question.customer.e164()
+        // Most services write it in the form that is read as itself, which then need not be read.
+        *text == *e164 || CustomerNumber::parse(Some(&text), question.region).e164() == Some(e164)
     })
 }
 
 /// The numbers that a field holds: one, or a list of them.
-pub(super) fn texts(field: &Value) -> Vec<String> {
+pub(super) fn texts(field: &Value) -> Vec<Cow<'_, str>> {
     match field {
-        Value::String(text) => vec![text.clone()],
-        Value::Number(number) => vec![number.to_string()],
+        Value::String(text) => vec![text.into()],
+        Value::Number(number) => vec![number.to_string().into()],
         Value::Array(items) => items.iter().flat_map(texts).collect(),
         _ => Vec::new(),
     }
