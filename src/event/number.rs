@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::OnceLock};
 
 use rlibphonenumber::{NumberLengthType, PhoneNumber, PhoneNumberFormat, PhoneNumberType};
 
@@ -20,7 +20,9 @@ use super::{
 #[derive(Clone)]
 pub struct CustomerNumber {
     received: Option<String>,
-    reading: Reading,
+    region: Region,
+    /// Read when somebody asks first: few rules ask for the line's number, and to read one takes as long as half a card.
+    reading: OnceLock<Reading>,
 }
 
 #[derive(Clone)]
@@ -47,15 +49,12 @@ impl CustomerNumber {
     /// The national reading comes first, then the same digits as an international number. A plus is trusted unless that
     /// makes no valid number and the digits are one in `region`: the phone system writes `+4440333` for 444 0 333.
     pub fn parse(received: Option<&str>, region: Region) -> CustomerNumber {
-        CustomerNumber {
-            received: received.map(str::to_owned),
-            reading: Reading::of(received.unwrap_or_default(), region),
-        }
+        CustomerNumber { received: received.map(str::to_owned), region, reading: OnceLock::new() }
     }
 
     /// No number at all, and nobody who hid it: [`Kind::Unknown`] with nothing received.
     pub(super) fn absent() -> CustomerNumber {
-        CustomerNumber { received: None, reading: Reading::Unknown }
+        CustomerNumber { received: None, region: Region::default(), reading: Reading::Unknown.into() }
     }
 
     /// The text as received.
@@ -85,7 +84,7 @@ impl CustomerNumber {
 
     /// What sort of number it is.
     pub fn kind(&self) -> Kind {
-        match &self.reading {
+        match self.reading() {
             Reading::Full(number) => number.kind,
             Reading::Extension(_) => Kind::Extension,
             Reading::Withheld => Kind::Withheld,
@@ -95,7 +94,7 @@ impl CustomerNumber {
 
     /// An extension's digits as dialled, `101`; none for other numbers.
     pub fn digits(&self) -> Option<&str> {
-        match &self.reading {
+        match self.reading() {
             Reading::Extension(digits) => Some(digits),
             _ => None,
         }
@@ -108,8 +107,12 @@ impl CustomerNumber {
         format!("+{} *** ** {}", number.parsed.country_code, number.e164.get(end..).unwrap_or_default())
     }
 
+    fn reading(&self) -> &Reading {
+        self.reading.get_or_init(|| Reading::of(self.received.as_deref().unwrap_or_default(), self.region))
+    }
+
     fn full(&self) -> Option<&FullNumber> {
-        match &self.reading {
+        match self.reading() {
             Reading::Full(number) => Some(number),
             _ => None,
         }
