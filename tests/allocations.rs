@@ -22,15 +22,15 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 /// One whole call: its event, the decision, the card's body and the trace as text.
-const CALL_ALLOCATIONS_MAX: u64 = 1_000;
-const CALL_BYTES_MAX: u64 = 120_000;
+const CALL_ALLOCATIONS_MAX: u64 = 400;
+const CALL_BYTES_MAX: u64 = 45_000;
 
 /// The same, with one row of a table instead of the stub.
-const TABLE_ALLOCATIONS_MAX: u64 = 1_000;
-const TABLE_BYTES_MAX: u64 = 120_000;
+const TABLE_ALLOCATIONS_MAX: u64 = 400;
+const TABLE_BYTES_MAX: u64 = 45_000;
 
 /// The rules that a call may match, looked up.
-const MATCHING_ALLOCATIONS_MAX: u64 = 4;
+const MATCHING_ALLOCATIONS_MAX: u64 = 2;
 
 const EVENT: &[u8] = br#"{"event": "call_init", "data": {"uuid": "u", "direction": "inbound",
     "caller_number": "0532 123 45 67", "callee_number": "+902582440032", "number_id": 328}}"#;
