@@ -3,7 +3,6 @@
 //!
 //! Only advice: the phone system takes such a card. Which calls the card is for is not known here.
 
-use super::row::Row;
 use super::{CardTemplate, ROWS_MAX};
 use crate::problem::{Code, Fault};
 
@@ -18,7 +17,7 @@ impl CardTemplate {
     /// Advice on the card, each with its pointer.
     pub fn advice(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
-        match self.rows.iter().position(Row::is_title) {
+        match self.rows.iter().position(|row| row.is_title()) {
             Some(0) => {}
             Some(at) => faults.push(
                 Fault::new(Code::NoTitle, self.pointer(at), "the title is not the first row of the card")

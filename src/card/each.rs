@@ -54,8 +54,8 @@ impl Each {
     }
 
     /// The name that the path to the records begins with.
-    pub(super) fn first_name(&self) -> Option<&String> {
-        self.path.first()
+    pub(super) fn first_name(&self) -> Option<&str> {
+        self.path.first().map(String::as_str)
     }
 
     /// The records, as many as are shown.

@@ -3,8 +3,6 @@
 //! What a source or a caller says can fill in a link's path and query, percent-encoded, but never its scheme or host. The
 //! only exception is a whole URL from a record, and that must be https.
 
-use std::collections::BTreeSet;
-
 use handlebars::Context;
 
 use super::helpers::Renderer;
@@ -60,7 +58,7 @@ impl Link {
         }
     }
 
-    pub(super) fn mentions(&self) -> &BTreeSet<String> {
+    pub(super) fn mentions(&self) -> impl Iterator<Item = &str> {
         self.template.mentions()
     }
 

@@ -4,6 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::row::Row;
+use super::shared::Shared;
+use super::template::Part;
 use crate::expression::Scope;
 use crate::problem::{Code, Fault, did_you_mean};
 
@@ -16,6 +19,9 @@ pub struct Names {
     tables: BTreeMap<String, Vec<String>>,
     /// Keys of texts, with the languages that lack them.
     texts: BTreeMap<String, Vec<String>>,
+    /// What was made with just these names.
+    pub(super) rows: Shared<Row>,
+    pub(super) parts: Shared<Part>,
 }
 
 impl Names {

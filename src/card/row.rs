@@ -18,18 +18,22 @@ const TEXT_CHARACTERS: usize = 60;
 /// Keys of a finished row; a map that has to grow takes as long again.
 const KEYS_MAX: usize = 7;
 
+/// The types of rows; the schema knows no other.
+const KINDS: [&str; 3] = ["title", "shortText", "user"];
+
 /// A row as rules define it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Row {
-    kind: String,
+    kind: &'static str,
     text: Option<Template>,
     label: Option<Template>,
     link: Option<Link>,
-    ios: Option<Link>,
-    android: Option<Link>,
-    user: Option<User>,
-    show: Option<Show>,
-    each: Option<Each>,
+    // What few rows have takes no room in the others.
+    ios: Option<Box<Link>>,
+    android: Option<Box<Link>>,
+    user: Option<Box<User>>,
+    show: Option<Box<Show>>,
+    each: Option<Box<Each>>,
     characters_max: usize,
 }
 
@@ -116,15 +120,15 @@ impl Row {
             return Err(faults);
         }
         Ok(Row {
-            kind: keys.get("type").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            kind: keys.get("type").and_then(|kind| KINDS.into_iter().find(|one| kind == one)).unwrap_or_default(),
             text: body,
             label,
             link: web,
-            ios,
-            android,
-            user,
-            show,
-            each: each.map(|(each, _)| each),
+            ios: ios.map(Box::new),
+            android: android.map(Box::new),
+            user: user.map(Box::new),
+            show: show.map(Box::new),
+            each: each.map(|(each, _)| Box::new(each)),
             characters_max: keys
                 .get("max")
                 .and_then(Value::as_u64)
@@ -139,7 +143,7 @@ impl Row {
 
     /// How many rows it may become.
     pub(super) fn rows_max(&self) -> usize {
-        self.each.as_ref().map_or(1, Each::at_most)
+        self.each.as_ref().map_or(1, |each| each.at_most())
     }
 
     /// Whether its text or label shows one of these values.
@@ -147,27 +151,27 @@ impl Row {
         self.text.iter().chain(&self.label).any(|template| template.shows(values))
     }
 
-    pub(super) fn mentions(&self) -> impl Iterator<Item = &String> {
-        let user = match &self.user {
-            Some(User::Template(template)) => Some(template),
-            _ => None,
-        };
-        let templates = [self.text.as_ref(), self.label.as_ref(), user].into_iter().flatten();
-        let links = [&self.link, &self.ios, &self.android].into_iter().flatten();
+    /// The names that its templates begin with.
+    pub(super) fn mentions(&self) -> impl Iterator<Item = &str> {
+        let templates = [self.text.as_ref(), self.label.as_ref(), self.user_template()].into_iter().flatten();
+        let links = [self.link.as_ref(), self.ios.as_deref(), self.android.as_deref()].into_iter().flatten();
         templates
             .flat_map(Template::mentions)
             .chain(links.flat_map(Link::mentions))
-            .chain(self.show.iter().flat_map(Show::mentions))
-            .chain(self.each.iter().filter_map(Each::first_name))
+            .chain(self.show.iter().flat_map(|show| show.mentions()))
+            .chain(self.each.iter().filter_map(|each| each.first_name()))
+    }
+
+    fn user_template(&self) -> Option<&Template> {
+        match self.user.as_deref()? {
+            User::Template(template) => Some(template),
+            User::Literal(_) => None,
+        }
     }
 
     /// Whether it depends on the sources if the row is shown.
     pub(super) fn is_conditional(&self, is_source: &impl Fn(&str) -> bool) -> bool {
-        let user = match &self.user {
-            Some(User::Template(template)) => Some(template),
-            _ => None,
-        };
-        let mut texts = self.text.iter().chain(user);
+        let mut texts = self.text.iter().chain(self.user_template());
         self.show.is_some() || self.each.is_some() || texts.any(|text| text.is_only_values_of(is_source))
     }
 
@@ -218,7 +222,7 @@ impl Row {
             Ok(cut(clean(text), self.characters_max))
         };
         let mut row = Map::with_capacity(KEYS_MAX);
-        row.insert("type".to_owned(), Value::String(self.kind.clone()));
+        row.insert("type".to_owned(), Value::from(self.kind));
         if let Some(template) = &self.label {
             let label = fill(template)?;
             if !label.is_empty() {
@@ -232,7 +236,7 @@ impl Row {
             }
             row.insert("text".to_owned(), Value::String(text));
         }
-        match &self.user {
+        match self.user.as_deref() {
             Some(User::Literal(id)) => {
                 row.insert("user_id".to_owned(), id.clone());
             }
@@ -245,8 +249,9 @@ impl Row {
         if self.kind == "user" && !row.contains_key("label") {
             return Err(RowOutcome::Empty);
         }
-        for (key, link) in [("link", &self.link), ("ios", &self.ios), ("android", &self.android)] {
-            match link.as_ref().map(|link| link.fill(renderer, context)) {
+        let links = [("link", self.link.as_ref()), ("ios", self.ios.as_deref()), ("android", self.android.as_deref())];
+        for (key, link) in links {
+            match link.map(|link| link.fill(renderer, context)) {
                 Some(Ok(link)) => {
                     row.insert(key.to_owned(), Value::String(link));
                 }
@@ -266,10 +271,10 @@ impl Show {
         Expression::compile(text, names).map(Show::Expression)
     }
 
-    fn mentions(&self) -> Box<dyn Iterator<Item = &String> + '_> {
+    fn mentions(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
-            Show::Path(path) => Box::new(path.iter().take(1)),
-            Show::Expression(expression) => Box::new(expression.mentions().iter()),
+            Show::Path(path) => Box::new(path.iter().take(1).map(String::as_str)),
+            Show::Expression(expression) => Box::new(expression.mentions().iter().map(String::as_str)),
         }
     }
 

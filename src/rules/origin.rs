@@ -140,10 +140,10 @@ pub(super) fn with_inputs(sources: &[NamedSource], of: impl IntoIterator<Item = 
 
 impl With {
     /// The names that it begins its paths with.
-    pub fn mentions(&self) -> &BTreeSet<String> {
+    pub fn mentions(&self) -> BTreeSet<&str> {
         match self {
-            With::Template(template) => template.mentions(),
-            With::Expression(expression) => expression.mentions(),
+            With::Template(template) => template.mentions().collect(),
+            With::Expression(expression) => expression.mentions().iter().map(String::as_str).collect(),
         }
     }
 }

@@ -4,14 +4,19 @@
 
 use handlebars::template::{Parameter, TemplateElement};
 
-use super::{Template, name_of};
+use super::{Piece, Template, name_of};
 
 impl Template {
     /// Whether it is nothing but values of such names, so that it can come out empty: nothing is always written beside
     /// them, and no other name stands in it.
     pub fn is_only_values_of(&self, is_such: &impl Fn(&str) -> bool) -> bool {
-        let named = !self.mentions.is_empty() && self.mentions.iter().all(|name| is_such(name));
-        named && !writes_always(&self.compiled.elements)
+        let named = self.mentions().next().is_some() && self.mentions().all(is_such);
+        let mut pieces = self.pieces.iter();
+        named
+            && !pieces.any(|piece| match piece {
+                Piece::Text(text) => !text.trim().is_empty(),
+                Piece::Part(part) => writes_always(&part.compiled.elements),
+            })
     }
 }
 

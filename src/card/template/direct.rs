@@ -8,18 +8,21 @@ use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
 use handlebars::{JsonRender, JsonTruthy, Output, Path, PathSeg};
 use serde_json::Value;
 
-use super::{Flavour, Limited};
+use super::{Flavour, Limited, Piece};
 use crate::card::helpers::{self, Renderer, escaped};
 
 /// The filled text, or nothing where the template engine has to do it.
 pub(super) fn fill(
-    elements: &[TemplateElement],
+    pieces: &[Piece],
     flavour: Flavour,
     renderer: &Renderer,
     values: &Value,
 ) -> Option<String> {
     let mut filling = Filling { flavour, renderer, values, output: Limited::default() };
-    filling.elements(elements)?;
+    pieces.iter().try_for_each(|piece| match piece {
+        Piece::Text(text) => filling.write(text),
+        Piece::Part(part) => filling.elements(&part.compiled.elements),
+    })?;
     Some(filling.output.text)
 }
 

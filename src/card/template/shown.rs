@@ -10,7 +10,7 @@ use super::{Template, name_of};
 impl Template {
     /// Whether it shows one of these values, written as in the template: `customer.e164`.
     pub(in crate::card) fn shows(&self, values: &[&str]) -> bool {
-        any(&self.compiled, values)
+        self.parts().any(|part| any(&part.compiled, values))
     }
 }
 

@@ -1,10 +1,10 @@
 //! Rules: their names, what they need, and which card they show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Compiler, Known};
-use crate::card::{CardTemplate, Locale, Renderer};
+use crate::card::{Locale, Renderer};
 use crate::condition::{When, doubts_of_when};
 use crate::problem::{Code, Fault, Place, Problem, did_you_mean, nearest};
 use crate::rules::yaml::{Document, Node};
@@ -72,12 +72,12 @@ impl Compiler<'_> {
             },
             None => Some(self.card(position, &card_pointer, card_node, known.names)?),
         };
-        let mentioned = card.as_deref().map(CardTemplate::mentions);
+        let mentioned: BTreeSet<&str> = card.iter().flat_map(|card| card.mentions()).collect();
         let card_sources = known
             .sources
             .iter()
             .enumerate()
-            .filter(|(_, name)| mentioned.is_some_and(|mentioned| mentioned.contains(name.as_ref())))
+            .filter(|(_, name)| mentioned.contains(name.as_ref()))
             .map(|(position, _)| position)
             .collect();
         let name = node.child("name")?;

@@ -68,7 +68,7 @@ impl<'a> Compiler<'a> {
             for parameter in parameters {
                 match with(&parameter, &known) {
                     Ok(with) => {
-                        mentions.extend(with.mentions().iter().cloned());
+                        mentions.extend(with.mentions().into_iter().map(str::to_owned));
                         asked.parameters.push(Filling::new(with, parameter.required, renderer));
                     }
                     Err(found) => faults.extend(found.into_iter().map(|fault| fault.under(&parameter.pointer))),
