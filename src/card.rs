@@ -14,6 +14,7 @@ mod names;
 mod number;
 mod row;
 mod schema;
+mod shared;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ pub use row::{RowOutcome, RowStep};
 pub use schema::{CARD_SCHEMA, Card};
 pub use template::{Flavour, Template};
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 pub use handlebars::Context;
 use serde_json::Value;
@@ -40,8 +41,8 @@ pub const ROWS_MAX: usize = 30;
 /// A card as rules define it.
 #[derive(Clone, Debug)]
 pub struct CardTemplate {
-    rows: Vec<Row>,
-    mentions: BTreeSet<String>,
+    /// Equal rows of all cards are one.
+    rows: Box<[Arc<Row>]>,
     /// Where the rows are, seen from what was compiled.
     pointer: &'static str,
 }
@@ -84,7 +85,7 @@ impl CardTemplate {
             );
         }
         for (position, row) in rows.iter().enumerate() {
-            match Row::compile(row, names) {
+            match names.rows.get_or_make(&row.to_string(), || Row::compile(row, names)) {
                 Ok(row) => compiled.push(row),
                 Err(found) => {
                     faults.extend(found.into_iter().map(|fault| fault.under(&format!("{pointer}/{position}"))));
@@ -94,13 +95,12 @@ impl CardTemplate {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let mentions = compiled.iter().flat_map(Row::mentions).cloned().collect();
-        Ok(CardTemplate { rows: compiled, mentions, pointer })
+        Ok(CardTemplate { rows: compiled.into(), pointer })
     }
 
-    /// The names that its templates begin with.
-    pub fn mentions(&self) -> &BTreeSet<String> {
-        &self.mentions
+    /// The names that its templates begin with; one may stand there several times.
+    pub fn mentions(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().flat_map(|row| row.mentions())
     }
 
     /// Of each row, whether it depends on the sources if it is shown: it has `show` or `each`, or a text that is nothing

@@ -1,11 +1,12 @@
-//! The YAML that rules are mostly written in, read in one pass: block mappings and lists, and brackets, texts and numbers
-//! on one line.
+//! The YAML that rules are mostly written in, read in one pass: block mappings and lists, texts and numbers on one line,
+//! and brackets, also over several lines, as JSON has them.
 //!
 //! It reads only what can't be meant in two ways, and gives up at anything else: an anchor, a tag, an escape, a text over
 //! several lines, a key that stands twice, every mistake. Then the YAML parser reads the file, and tells what is wrong with
 //! it. What this reads, the parser reads just so, places included: tests compare the two. It is here because the parser
 //! takes two thirds of the time in which a hundred thousand rules are loaded.
 
+mod flow;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -22,6 +23,9 @@ const DEPTH_MAX: usize = 32;
 /// Bytes of a key; fewer than the parser allows.
 const KEY_BYTES_MAX: usize = 128;
 
+/// Bytes of a line with letters of several bytes: its characters are counted again for each value in it.
+const UNEVEN_BYTES_MAX: usize = 4 * 1024;
+
 /// Keys of a mapping that are compared one by one; of more, a table is kept.
 const COMPARED_MAX: usize = 16;
 
@@ -34,13 +38,21 @@ pub(super) fn read(text: &str) -> Option<Node> {
         return None;
     }
     let is_ascii = text.is_ascii();
-    if !is_ascii && !text.chars().all(is_plain) {
+    if !is_ascii && (!text.chars().all(is_plain) || text.split('\n').any(|line| line.len() > UNEVEN_BYTES_MAX)) {
         return None;
     }
     let mut reader = Reader { text, is_ascii, line: None, next: (0, 1), nodes: 0, names: HashSet::new() };
     reader.advance();
     let line = reader.line?;
-    let root = if line.indent() == 0 { reader.mapping(0, 0)? } else { return None };
+    let root = match reader.rest(&line, line.at) {
+        _ if line.indent() > 0 => return None,
+        brackets if brackets.starts_with('{') => {
+            let root = reader.closed(0, 0)?;
+            reader.end_of_line()?;
+            root
+        }
+        _ => reader.mapping(0, 0)?,
+    };
     reader.line.is_none().then_some(root)
 }
 
@@ -191,108 +203,34 @@ impl<'a> Reader<'a> {
     /// A value to the end of its line, which does not go on in the next one.
     fn rest_of_line(&mut self, line: &Line, at: usize, indent: usize, depth: usize) -> Option<Node> {
         let rest = self.rest(line, at);
-        let (node, end) = match rest.as_bytes().first()? {
-            b'{' | b'[' | b'"' | b'\'' => self.closed(line, at, depth)?,
+        self.line = Some(Line { at, ..*line });
+        let node = match rest.as_bytes().first()? {
+            b'{' | b'[' | b'"' | b'\'' => self.closed(indent + 1, depth)?,
             _ => {
                 let text =
                     rest.find(" #").and_then(|comment| rest.get(..comment)).unwrap_or(rest).trim_end_matches(' ');
                 if text.contains(": ") || text.ends_with(':') {
                     return None;
                 }
-                (self.node(unquoted(text)?, self.mark(line, at, text.len()))?, at + text.len())
+                self.go_on(text.len())?;
+                self.node(unquoted(text)?, self.mark(line, at, text.len()))?
             }
         };
-        let behind = self.rest(line, end);
-        if !behind.is_empty() && !behind.trim_start_matches(' ').starts_with('#') || behind.starts_with('#') {
-            return None;
-        }
-        self.advance();
+        self.end_of_line()?;
         self.line.is_none_or(|line| line.indent() <= indent).then_some(node)
     }
 
-    /// A value in brackets or quotes, and where it ends.
-    fn closed(&mut self, line: &Line, at: usize, depth: usize) -> Option<(Node, usize)> {
-        let rest = self.rest(line, at);
-        let quote = match rest.as_bytes().first()? {
-            _ if depth >= DEPTH_MAX => return None,
-            b'{' => return self.braces(line, at, depth),
-            b'[' => return self.brackets(line, at, depth),
-            b'"' => ['"', '\\'],
-            b'\'' => ['\'', '\''],
-            _ => return None,
-        };
-        let inside = rest.get(1..)?;
-        let text = inside.get(..inside.find(quote)?)?;
-        let behind = inside.get(text.len()..)?;
-        // Two single quotes are one, written.
-        if !behind.starts_with(*quote.first()?) || behind.starts_with("''") {
-            return None;
-        }
-        let mark = self.mark(line, at, text.len() + 2);
-        Some((self.node(Kind::Text(text.into()), mark)?, at + text.len() + 2))
+    /// Goes so many bytes on in the line.
+    fn go_on(&mut self, bytes: usize) -> Option<()> {
+        self.line.as_mut().map(|line| line.at += bytes)
     }
 
-    /// `{key: value, …}`.
-    fn braces(&mut self, line: &Line, at: usize, depth: usize) -> Option<(Node, usize)> {
-        let (mut entries, mut here) = (Vec::new(), self.behind_blanks(line, at + 1));
-        while !self.rest(line, here).starts_with('}') || !entries.is_empty() {
-            let name = key(self.rest(line, here))?;
-            let key = Key { name: self.name(name), mark: self.mark(line, here, name.len()) };
-            let (value, end) = self.inside(line, self.behind_blanks(line, here + name.len() + 1), depth)?;
-            entries.push((key, value));
-            let is_last;
-            (here, is_last) = self.behind_item(line, end, b'}')?;
-            if is_last {
-                break;
-            }
-        }
-        let mark = self.mark(line, at, 1);
-        Some((self.map(entries, mark)?, here + 1))
-    }
-
-    /// `[value, …]`.
-    fn brackets(&mut self, line: &Line, at: usize, depth: usize) -> Option<(Node, usize)> {
-        let (mut items, mut here) = (Vec::new(), self.behind_blanks(line, at + 1));
-        while !self.rest(line, here).starts_with(']') || !items.is_empty() {
-            let (value, end) = self.inside(line, here, depth)?;
-            items.push(value);
-            let is_last;
-            (here, is_last) = self.behind_item(line, end, b']')?;
-            if is_last {
-                break;
-            }
-        }
-        let mark = self.mark(line, at, 1);
-        Some((self.node(Kind::List(items.into()), mark)?, here + 1))
-    }
-
-    /// Behind a value inside brackets: where the next one begins, or where the brackets close, and whether they do.
-    fn behind_item(&self, line: &Line, at: usize, closing: u8) -> Option<(usize, bool)> {
-        match self.rest(line, at).as_bytes().first()? {
-            b',' => Some((self.behind_blanks(line, at + 1), false)),
-            byte if *byte == closing => Some((at, true)),
-            _ => None,
-        }
-    }
-
-    /// A value inside brackets, and where something else than blanks stands behind it.
-    fn inside(&mut self, line: &Line, at: usize, depth: usize) -> Option<(Node, usize)> {
-        let rest = self.rest(line, at);
-        if rest.starts_with(['{', '[', '"', '\'']) {
-            let (node, end) = self.closed(line, at, depth + 1)?;
-            return Some((node, self.behind_blanks(line, end)));
-        }
-        let text = rest.get(..rest.find([',', ']', '}', '{', '['])?)?.trim_end_matches(' ');
-        let goes_on = |behind: &str| behind.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '/');
-        if text.contains('#') || !text.split(':').skip(1).all(goes_on) {
-            return None;
-        }
-        let node = self.node(unquoted(text)?, self.mark(line, at, text.len()))?;
-        Some((node, self.behind_blanks(line, at + text.len())))
-    }
-
-    fn behind_blanks(&self, line: &Line, at: usize) -> usize {
-        line.end - self.rest(line, at).trim_start_matches(' ').len()
+    /// Goes to the next line; nothing but a comment may be left on this one.
+    fn end_of_line(&mut self) -> Option<()> {
+        let line = self.line?;
+        let behind = self.rest(&line, line.at);
+        let is_left = behind.is_empty() || (behind.starts_with(' ') && behind.trim_start_matches(' ').starts_with('#'));
+        is_left.then(|| self.advance())
     }
 }
 
@@ -311,9 +249,14 @@ fn key(text: &str) -> Option<&str> {
     let length = text.bytes().position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')))?;
     let (name, behind) = text.split_at_checked(length)?;
     let behind = behind.strip_prefix(':')?;
-    let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    let is_plain = is_name && length <= KEY_BYTES_MAX && !is_word(name);
-    (is_plain && (behind.is_empty() || behind.starts_with(' '))).then_some(name)
+    (is_name(name) && (behind.is_empty() || behind.starts_with(' '))).then_some(name)
+}
+
+fn is_name(text: &str) -> bool {
+    let begins = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    let is_short = text.len() <= KEY_BYTES_MAX && !is_word(text);
+    let goes_on = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    begins && is_short && text.bytes().all(goes_on)
 }
 
 /// What a text without quotes is.

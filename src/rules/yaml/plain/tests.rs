@@ -27,6 +27,26 @@ pub(in crate::rules) fn files() -> Vec<String> {
     files
 }
 
+/// The same rules as programs write them: JSON, on many lines, on one, and with each of its lists in block YAML.
+fn as_json(text: &str) -> Vec<String> {
+    // Those that are nested on purpose take the parser's whole stack here.
+    if text.contains("[[[[") {
+        return Vec::new();
+    }
+    let Ok(document) = Document::parse_any(&Arc::new(SourceFile { path: "a.yaml".into(), text: text.into() })) else {
+        return Vec::new();
+    };
+    let json = document.root.to_json();
+    let mut ways = vec![serde_json::to_string_pretty(&json).unwrap(), json.to_string()];
+    for (key, value) in json.as_object().into_iter().flatten() {
+        let indented = serde_json::to_string_pretty(value).unwrap().replace('\n', "\n    ");
+        ways.push(format!("{key}: {value}\n"));
+        ways.push(format!("{key}: {indented}\n"));
+        ways.push(format!("a:\n  {key}: {indented}\n  b: 1\nc:\n  - {indented}\n  - 2\n"));
+    }
+    ways
+}
+
 /// Whether it was read; what the parser makes of it must be the same then, without any problem.
 fn compared(text: &str) -> bool {
     let Some(root) = read(text) else { return false };
@@ -41,18 +61,22 @@ fn what_it_reads_the_parser_reads_just_so() {
     let files = files();
     let read = files.iter().filter(|text| compared(text)).count();
     assert!(read > files.len() / 3, "{read} of {} files were read", files.len());
+    let json: Vec<String> = files.iter().flat_map(|text| as_json(text)).collect();
+    let read = json.iter().filter(|text| compared(text)).count();
+    assert!(read > json.len() / 2, "{read} of {} JSON texts were read", json.len());
 }
 
 #[test]
 fn what_it_reads_the_parser_reads_just_so_also_after_a_slip_of_the_finger() {
-    const TYPED: [&str; 40] = [
-        " ", "  ", "\n", "\n  ", "\n    ", "- ", ": ", ":", ", ", ",", "#", " #", "{", "}", "[", "]", "\"", "'", "&a ",
-        "*a", "!", "|", ">", "%", "@", "`", "~", "?", "? ", "<<: ", "\\", "\t", "---\n", "-", "+", ".", "0", "a", "é",
-        "null",
+    const TYPED: [&str; 42] = [
+        "\",\n", "\":", " ", "  ", "\n", "\n  ", "\n    ", "- ", ": ", ":", ", ", ",", "#", " #", "{", "}", "[", "]",
+        "\"", "'", "&a ", "*a", "!", "|", ">", "%", "@", "`", "~", "?", "? ", "<<: ", "\\", "\t", "---\n", "-", "+",
+        ".", "0", "a", "é", "null",
     ];
-    let (seed, rounds) = (1, 4_000);
+    let (seed, rounds) = (1, 8_000);
     let mut random = fastrand::Rng::with_seed(seed);
-    let files: Vec<String> = files().into_iter().filter(|text| text.len() < 1_500 && read(text).is_some()).collect();
+    let files = files().into_iter().flat_map(|text| as_json(&text).into_iter().chain([text]));
+    let files: Vec<String> = files.filter(|text| text.len() < 1_500 && read(text).is_some()).collect();
     let mut read = 0;
     for _ in 0..rounds {
         let mut text = random.choice(&files).unwrap().clone();
@@ -76,6 +100,9 @@ fn rules_as_most_people_write_them_are_read_and_what_is_odd_is_left_to_the_parse
     for plain in [
         "# rules\nversion: 1\nrules:\n  - name: a  # first\n    when: {direction: [inbound], customer: \"+90*\"}\n",
         "rules:\n- name: a\n  card:\n  - {type: title, text: 'İş {{x}}'}\n\n  needs: {crm: one}\nlists: {}\n",
+        "{\n  \"version\": 1,\n  \"rules\": [\n    {\"name\": \"a\", \"card\": []},\n    {}\n  ]\n}\n",
+        "{\"a\":1,\"b\":[true,\"c: d\"]}",
+        "card: [\n    {type: title,\n     text: 'a'},  \n    # no\n    {\"type\": \"user\"\n    }\n  ]  # end\nb: 1\n",
         "a: 900ms\nb: +90 532*\nc: 0\nd: 17\ne: true\nf: ${TOKEN}\ng: $.results[*]\nh: https://a.b/c#d\n",
         &long,
     ] {
@@ -117,6 +144,14 @@ fn rules_as_most_people_write_them_are_read_and_what_is_odd_is_left_to_the_parse
         "a:\n   b: 1\n  c: 2\n",
         " a: 1\n",
         "a: [1\n  ,2]\n",
+        "a: [\n1]\n",
+        "a: [\"b\",\n]\n",
+        "a: [\"b\",  # c\n  1]\n",
+        "{\"a\": 1, \"a\": 2}\n",
+        "{\"a\": \"\\u0041\"}\n",
+        "{\"a\": 1}\nb: 2\n",
+        "{\"a\": 1\n",
+        "[1]\n",
     ] {
         assert!(read(odd).is_none(), "{odd}");
     }
