@@ -88,7 +88,7 @@ impl Schema {
         let typed = typed::check(document, !self.has_dates).into_iter();
         let mut findings: Vec<Finding> =
             typed.map(|(pointer, problem)| Finding { pointer, problem, meant: Vec::new() }).collect();
-        let is_right = self.quick.holds(&self.value, &document.root) == Some(true);
+        let is_right = self.quick.holds(&document.root) == Some(true);
         if let Some(validator) = (!is_right).then(|| self.validator()).flatten() {
             for error in validator.iter_errors(&document.root.to_json()) {
                 self.findings(document, &error, &mut findings);
