@@ -144,8 +144,8 @@ impl Live {
         now: Timestamp,
     ) -> Option<Result<Vec<Problem>, Rejected>> {
         let mut reloading = self.reloading();
-        let Reloading { watch, read, retired, .. } = &mut *reloading;
-        retired.retain(|rules| Arc::strong_count(rules) > 1);
+        reloading.let_go();
+        let Reloading { watch, read, .. } = &mut *reloading;
         watch.look(&self.path, read).then(|| self.load(&mut reloading, environment, now, false))
     }
 
@@ -169,6 +169,8 @@ impl Live {
         now: Timestamp,
         may_vanish: bool,
     ) -> Result<Vec<Problem>, Rejected> {
+        // Before there are others, which take as much memory.
+        reloading.let_go();
         let Loaded { mut rules, mut problems, written, .. } = load_aside(&self.path, environment);
         // A copy may be older than the removal of a file.
         if rules.is_some() && !may_vanish && !self.status().is_last_good {
@@ -186,12 +188,18 @@ impl Live {
         keep_what_is_known(&mut rules, &self.rules());
         reloading.files = files_of(&self.path, &rules, &written);
         reloading.retired.push(self.rules.swap(Arc::new(rules)));
+        reloading.let_go();
         (status.loaded_at, status.is_last_good) = (now, false);
         Ok(problems)
     }
 }
 
 impl Reloading {
+    /// Frees the rules that no call uses any more.
+    fn let_go(&mut self) {
+        self.retired.retain(|rules| Arc::strong_count(rules) > 1);
+    }
+
     /// Remembers what the rules read. A table that is in force looks after itself; one that may have kept rules from
     /// taking effect is looked at here.
     fn note(&mut self, written: &Written, is_swapped: bool) {
