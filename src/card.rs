@@ -14,7 +14,6 @@ mod names;
 mod number;
 mod row;
 mod schema;
-mod shared;
 mod template;
 #[cfg(test)]
 mod tests;

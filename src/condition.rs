@@ -16,7 +16,7 @@ mod space;
 
 pub use area::Bound;
 pub use cell::{Cell, Dimension};
-pub use compile::{Lists, Vocabulary};
+pub use compile::{Lists, Made, Vocabulary};
 pub use doubt::{doubts, doubts_of_when};
 pub use facts::Facts;
 pub use interval_set::{Interval, IntervalSet};
@@ -35,16 +35,16 @@ use serde::Serialize;
 use crate::event::{CustomerNumber, Direction, EventKind, Kind};
 use crate::expression::Expression;
 
-/// Conditions that must all hold. It takes little room: there may be a hundred thousand of them, twice while rules are
-/// loaded again.
+/// Conditions that must all hold. Equal ones of all rules are one: there may be a hundred thousand of them, twice while
+/// rules are loaded again.
 #[derive(Clone, Debug, Default)]
 pub struct When {
-    conditions: Box<[Condition]>,
+    conditions: Box<[Arc<Condition>]>,
 }
 
 /// One key of a `when`.
-#[derive(Clone, Debug)]
-struct Condition {
+#[derive(Debug)]
+pub(crate) struct Condition {
     key: &'static str,
     /// What the rule asks for, as it was written.
     wanted: Arc<str>,

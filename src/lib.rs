@@ -24,7 +24,7 @@
 //!
 //! | row | modules | |
 //! |---|---|---|
-//! | 1 | [`problem`], [`event`], [`rate`] | mistakes in users' files; webhook bytes → event, call, number; what an API allows in a minute |
+//! | 1 | [`problem`], [`event`], [`rate`], `shared` | mistakes in users' files; webhook bytes → event, call, number; what an API allows in a minute; what many rules have in common |
 //! | 2 | [`expression`] | CEL over the values of one call, for conditions and for rows of cards |
 //! | 3 | [`condition`], [`source`], [`card`] | three tools that do not know each other |
 //! | 4 | [`rules`] | files → one immutable rule set, or every problem |
@@ -60,5 +60,6 @@ pub mod phone;
 pub mod problem;
 pub mod rate;
 pub mod rules;
+mod shared;
 pub mod source;
 pub mod web;

@@ -1,17 +1,17 @@
-//! What stands in many cards and is made once: rows, and parts of their texts.
+//! What stands in many rules and is made once: conditions, rows of cards, and parts of their texts.
 //!
-//! It remembers while cards are compiled; what is made belongs to the cards. It does not know what it is.
+//! It remembers while rules are compiled; what is made belongs to the rules. It does not know what it is.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Texts that are remembered. A hundred thousand cards are mostly made of few; where they are not, to remember all of them
-/// would take more memory than it saves.
+/// Texts that are remembered. A hundred thousand rules have mostly few; where they have more, to remember all of them would
+/// take more memory than it saves.
 const REMEMBERED_MAX: usize = 10_000;
 
 /// Things by the texts that they are made from. A copy remembers nothing: under other names a text may mean something else.
 #[derive(Debug)]
-pub(super) struct Shared<T> {
+pub(crate) struct Shared<T> {
     made: Mutex<HashMap<Box<str>, Arc<T>>>,
 }
 
@@ -29,7 +29,7 @@ impl<T> Clone for Shared<T> {
 
 impl<T> Shared<T> {
     /// The thing of this text; made now, unless it is remembered. What could not be made is not.
-    pub(super) fn get_or_make<E>(&self, text: &str, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+    pub(crate) fn get_or_make<E>(&self, text: &str, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
         let made = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let known = made().get(text).map(Arc::clone);
         if let Some(thing) = known {

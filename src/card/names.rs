@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::row::Row;
-use super::shared::Shared;
 use super::template::Part;
 use crate::expression::Scope;
 use crate::problem::{Code, Fault, did_you_mean};
+use crate::shared::Shared;
 
 /// Names with their fields.
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,7 @@
 //! The shape has been checked against the schema before; what is left are number patterns, list names and country codes.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map, Value};
 
@@ -13,6 +13,7 @@ use super::{
 use crate::event::{CustomerNumber, Direction, EventKind, Kind, Region};
 use crate::expression::{Expression, Scope};
 use crate::problem::{Code, Fault, did_you_mean, nearest};
+use crate::shared::Shared;
 
 /// What a `when` may refer to.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,13 @@ pub struct Vocabulary<'a> {
     pub schedules: &'a Schedules,
     /// The names in `expr: …`.
     pub names: &'a dyn Scope,
+    /// Conditions that were made with just these.
+    pub made: &'a Made,
 }
+
+/// Conditions, by what is written.
+#[derive(Clone, Debug, Default)]
+pub struct Made(Shared<Condition>);
 
 /// The number lists that a `customer` may name.
 #[derive(Clone, Debug)]
@@ -100,13 +107,13 @@ impl Lists {
 }
 
 /// What nearly every rule implies, made once.
-static NOT_INTERNAL: LazyLock<Condition> =
+static NOT_INTERNAL: LazyLock<Arc<Condition>> =
     LazyLock::new(|| implied("direction", "not internal, unless given", Test::NotInternal));
-static CALL_INIT: LazyLock<Condition> =
+static CALL_INIT: LazyLock<Arc<Condition>> =
     LazyLock::new(|| implied("event", "call_init, unless given", Test::Event([EventKind::CallInit].into())));
 
-fn implied(key: &'static str, wanted: &str, test: Test) -> Condition {
-    Condition { key, wanted: wanted.into(), implied: true, test }
+fn implied(key: &'static str, wanted: &str, test: Test) -> Arc<Condition> {
+    Arc::new(Condition { key, wanted: wanted.into(), implied: true, test })
 }
 
 impl When {
@@ -122,10 +129,10 @@ impl When {
         let written = block(keys, "", known, &mut faults).conditions;
         let mut conditions = Vec::with_capacity(written.len() + 2);
         if !keys.contains_key("direction") && !names(when, "direction", |value| value == "internal") {
-            conditions.push(NOT_INTERNAL.clone());
+            conditions.push(Arc::clone(&NOT_INTERNAL));
         }
         if !names(when, "event", |_| true) {
-            conditions.push(CALL_INIT.clone());
+            conditions.push(Arc::clone(&CALL_INIT));
         }
         conditions.extend(written);
         if faults.is_empty() { Ok(When { conditions: conditions.into() }) } else { Err(faults) }
@@ -145,62 +152,64 @@ fn names(value: Option<&Value>, key: &str, passes: fn(&Value) -> bool) -> bool {
 }
 
 fn block(keys: &Map<String, Value>, pointer: &str, known: Vocabulary<'_>, faults: &mut Vec<Fault>) -> When {
-    let mut conditions = Vec::with_capacity(keys.len());
-    for (key, value) in keys {
-        let here = format!("{pointer}/{key}");
-        let (key, test) = match key.as_str() {
-            "account" => ("account", Test::Account(texts(value))),
-            "event" => ("event", Test::Event(texts(value).iter().map(|name| EventKind::from(name.as_str())).collect())),
-            "direction" => {
-                ("direction", Test::Direction(texts(value).iter().filter_map(|name| Direction::parse(name)).collect()))
-            }
-            "customer" => ("customer", Test::Customer(Box::new(customer(value, &here, known.lists, faults)))),
-            "line" => {
-                let numbers = known.lists.numbers(value, &here, faults);
-                ("line", Test::Line(Box::new(LineTest { ids: integers(value), numbers })))
-            }
-            "callee" => (
-                "callee",
-                Test::Callee(Box::new(CalleeTest {
-                    kinds: value.get("type").map(texts).unwrap_or_default(),
-                    ids: value.get("id").map(integers).unwrap_or_default(),
-                })),
-            ),
-            "user" => ("user", Test::User(integers(value))),
-            "schedule" => ("schedule", Test::Schedule(schedules(value, &here, known.schedules, faults))),
-            "expr" => {
-                let text = value.as_str().unwrap_or_default();
-                match Expression::test(text, known.names) {
-                    Ok(expression) => ("expr", Test::Expr(Box::new(expression))),
-                    Err(found) => {
-                        faults.extend(found.into_iter().map(|fault| fault.under(&here)));
-                        continue;
-                    }
-                }
-            }
-            "any" => (
-                "any",
-                Test::Any(
-                    one_or_many(value, &here)
-                        .iter()
-                        .filter_map(|(pointer, item)| item.as_object().map(|keys| block(keys, pointer, known, faults)))
-                        .collect(),
-                ),
-            ),
-            "not" => match value.as_object() {
-                Some(keys) => ("not", Test::Not(block(keys, &here, known, faults))),
-                None => continue,
-            },
-            _ => continue,
+    let conditions = keys.iter().filter_map(|(key, value)| {
+        let make = || {
+            let faults_before = faults.len();
+            let condition = condition(key, value, &format!("{pointer}/{key}"), known, faults).ok_or(())?;
+            if faults.len() > faults_before { Err(()) } else { Ok(condition) }
         };
-        let wanted = match &test {
-            Test::Schedule(schedules) => schedules.iter().map(Schedule::text).collect::<Vec<_>>().join(" or "),
-            Test::Expr(expression) => expression.text().to_owned(),
-            _ => written(value),
-        };
-        conditions.push(Condition { key, wanted: wanted.into(), implied: false, test });
-    }
-    When { conditions: conditions.into() }
+        known.made.0.get_or_make(&format!("{key}: {value}"), make).ok()
+    });
+    When { conditions: conditions.collect() }
+}
+
+fn condition(
+    key: &str,
+    value: &Value,
+    here: &str,
+    known: Vocabulary<'_>,
+    faults: &mut Vec<Fault>,
+) -> Option<Condition> {
+    let (key, test) = match key {
+        "account" => ("account", Test::Account(texts(value))),
+        "event" => ("event", Test::Event(texts(value).iter().map(|name| EventKind::from(name.as_str())).collect())),
+        "direction" => {
+            ("direction", Test::Direction(texts(value).iter().filter_map(|name| Direction::parse(name)).collect()))
+        }
+        "customer" => ("customer", Test::Customer(Box::new(customer(value, here, known.lists, faults)))),
+        "line" => {
+            let numbers = known.lists.numbers(value, here, faults);
+            ("line", Test::Line(Box::new(LineTest { ids: integers(value), numbers })))
+        }
+        "callee" => (
+            "callee",
+            Test::Callee(Box::new(CalleeTest {
+                kinds: value.get("type").map(texts).unwrap_or_default(),
+                ids: value.get("id").map(integers).unwrap_or_default(),
+            })),
+        ),
+        "user" => ("user", Test::User(integers(value))),
+        "schedule" => ("schedule", Test::Schedule(schedules(value, here, known.schedules, faults))),
+        "expr" => {
+            let compiled = Expression::test(value.as_str().unwrap_or_default(), known.names);
+            let expression =
+                compiled.map_err(|found| faults.extend(found.into_iter().map(|fault| fault.under(here)))).ok()?;
+            ("expr", Test::Expr(Box::new(expression)))
+        }
+        "any" => {
+            let blocks = one_or_many(value, here);
+            let blocks = blocks.iter().filter_map(|(at, item)| Some(block(item.as_object()?, at, known, faults)));
+            ("any", Test::Any(blocks.collect()))
+        }
+        "not" => ("not", Test::Not(block(value.as_object()?, here, known, faults))),
+        _ => return None,
+    };
+    let wanted = match &test {
+        Test::Schedule(schedules) => schedules.iter().map(Schedule::text).collect::<Vec<_>>().join(" or "),
+        Test::Expr(expression) => expression.text().to_owned(),
+        _ => written(value),
+    };
+    Some(Condition { key, wanted: wanted.into(), implied: false, test })
 }
 
 fn customer(value: &Value, pointer: &str, lists: &Lists, faults: &mut Vec<Fault>) -> CustomerTest {

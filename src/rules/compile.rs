@@ -28,7 +28,7 @@ use super::matcher::Matcher;
 use super::yaml::{Document, Node};
 use super::{Account, Environment, NamedSource, Origin, RuleSet, lint, schema};
 use crate::card::{CardTemplate, Locale, Names, Renderer};
-use crate::condition::{Lists, Schedules, Vocabulary};
+use crate::condition::{Lists, Made, Schedules, Vocabulary};
 use crate::problem::{Code, Fault, Place, Problem};
 use crate::source::AccountApi;
 
@@ -89,7 +89,12 @@ pub(super) fn compile(
     let known = settings::with_texts(known_names(&sources, &names), &texts);
     let cards = compiler.cards(&known);
     let rules = compiler.rules(&Known {
-        when: Vocabulary { lists: &lists, schedules: &schedules, names: &BeforeSources { sources: &names } },
+        when: Vocabulary {
+            lists: &lists,
+            schedules: &schedules,
+            names: &BeforeSources { sources: &names },
+            made: &Made::default(),
+        },
         sources: &names,
         names: &known,
         cards: &cards,

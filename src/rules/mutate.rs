@@ -19,7 +19,7 @@ use super::yaml::edit::Edit;
 use super::yaml::{Document, Node};
 use super::{Need, Rule, RuleSet, Written};
 use crate::card::CardTemplate;
-use crate::condition::{Vocabulary, When};
+use crate::condition::{Made, Vocabulary, When};
 use crate::problem::Place;
 use when::WhenChange;
 
@@ -106,7 +106,9 @@ impl<'a> Mutator<'a> {
         let rule = |position: usize| self.rules.rules.get(position);
         let kept = &self.written.kept;
         let scope = BeforeSources { sources: &kept.sources };
-        let known = Vocabulary { lists: &kept.lists, schedules: &kept.schedules, names: &scope };
+        // With another list or schedule the same text makes another condition.
+        let made = Made::default();
+        let known = Vocabulary { lists: &kept.lists, schedules: &kept.schedules, names: &scope, made: &made };
         let with_when = |position: usize, when: Option<&Value>, known| {
             Some((position, Rule { when: When::compile(when, known).ok()?, ..rule(position)?.clone() }))
         };

@@ -9,7 +9,7 @@ use crate::program::project;
 
 /// DESIGN.md's table: a module uses rows above its own; modules of one row do not know each other.
 const LAYERS: [&[&str]; 9] = [
-    &["problem", "event", "rate"],
+    &["problem", "event", "rate", "shared"],
     &["expression"],
     &["condition", "source", "card"],
     &["rules"],
