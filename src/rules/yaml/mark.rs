@@ -2,6 +2,7 @@
 //!
 //! It is kept small: a rule set has a million of them while it is loaded. What stands there is not known here.
 
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,27 +11,40 @@ use serde_yaml::{Location, Spanned};
 use crate::problem::{Place, SourceFile};
 
 /// A stretch of a file, which has fewer than 2³² bytes (`FILE_BYTES_MAX`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mark {
-    line: u32,
-    column: u32,
-    start: u32,
-    length: u32,
-    /// Where the value is written, if an alias stands here.
-    written: Option<Box<Mark>>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark(Stretch);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stretch {
+    /// The line can't be 0, which leaves room to tell it from the other: a mark has 16 bytes.
+    Written { line: NonZeroU32, column: u32, start: u32, length: u32 },
+    /// Where the alias stands, and where the value is written.
+    Alias(Box<(Mark, Mark)>),
+}
+
+const _: () = assert!(size_of::<Mark>() == 16, "a mark is kept small");
+
+impl Default for Mark {
+    fn default() -> Mark {
+        Mark::new((1, 1), 0, 0)
+    }
 }
 
 impl Mark {
     /// A stretch of `length` bytes from a place on, which has a line and a column from 1, and a byte.
     pub(super) fn new((line, column): (usize, usize), start: usize, length: usize) -> Mark {
         let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Mark { line: small(line), column: small(column), start: small(start), length: small(length), written: None }
+        let line = NonZeroU32::new(small(line)).unwrap_or(NonZeroU32::MIN);
+        Mark(Stretch::Written { line, column: small(column), start: small(start), length: small(length) })
     }
 
     /// Where the parser saw a value in the text.
     pub(super) fn of<T>(value: &Spanned<T>, text: &str) -> Mark {
-        let written = (value.defined != value.referenced).then(|| Box::new(Mark::from_location(value.defined, text)));
-        Mark { written, ..Mark::from_location(value.referenced, text) }
+        let referenced = Mark::from_location(value.referenced, text);
+        if value.defined == value.referenced {
+            return referenced;
+        }
+        Mark(Stretch::Alias(Box::new((referenced, Mark::from_location(value.defined, text)))))
     }
 
     /// Where a mistake was seen.
@@ -50,18 +64,29 @@ impl Mark {
 
     /// Where the value itself is written.
     pub(super) fn written(&self) -> &Mark {
-        self.written.as_deref().unwrap_or(self)
+        match &self.0 {
+            Stretch::Written { .. } => self,
+            Stretch::Alias(both) => &both.1,
+        }
     }
 
     /// Its place, in this file.
     pub(super) fn place(&self, file: &Arc<SourceFile>) -> Place {
-        let (line, column) = (wide(self.line).max(1), wide(self.column).max(1));
-        Place { file: Arc::clone(file), line, column, span: self.span() }
+        match &self.0 {
+            Stretch::Written { line, column, .. } => {
+                let (line, column) = (wide(line.get()), wide(*column).max(1));
+                Place { file: Arc::clone(file), line, column, span: self.span() }
+            }
+            Stretch::Alias(both) => both.0.place(file),
+        }
     }
 
     /// The bytes of the file.
     pub fn span(&self) -> Range<usize> {
-        wide(self.start)..wide(self.start) + wide(self.length)
+        match &self.0 {
+            Stretch::Written { start, length, .. } => wide(*start)..wide(*start) + wide(*length),
+            Stretch::Alias(both) => both.0.span(),
+        }
     }
 }
 
