@@ -12,12 +12,7 @@ use super::{Flavour, Limited, Piece};
 use crate::card::helpers::{self, Renderer, escaped};
 
 /// The filled text, or nothing where the template engine has to do it.
-pub(super) fn fill(
-    pieces: &[Piece],
-    flavour: Flavour,
-    renderer: &Renderer,
-    values: &Value,
-) -> Option<String> {
+pub(super) fn fill(pieces: &[Piece], flavour: Flavour, renderer: &Renderer, values: &Value) -> Option<String> {
     let mut filling = Filling { flavour, renderer, values, output: Limited::default() };
     pieces.iter().try_for_each(|piece| match piece {
         Piece::Text(text) => filling.write(text),
@@ -234,7 +229,7 @@ mod tests {
             let (text, values) = (text(&mut random, 3), values(&mut random));
             for flavour in [Flavour::Plain, Flavour::Encoded, Flavour::Telephone] {
                 let Ok(template) = Template::compile(&text, flavour, &names) else { continue };
-                let Some(directly) = fill(&template.compiled.elements, flavour, &renderer, &values) else { continue };
+                let Some(directly) = fill(&template.pieces, flavour, &renderer, &values) else { continue };
                 let by_library = template.fill_by_library(&renderer, &Context::from(values.clone()));
                 assert_eq!(Ok(directly), by_library, "seed {seed}: {text:?} in {flavour:?} with {values}");
                 compared += 1;
@@ -257,7 +252,7 @@ mod tests {
             ["{{crm.name}}{{crm.name}}{{crm.name}}", "{{crm.tags.first}}", "{{#each crm.tags}}{{this}}{{/each}}"]
         {
             let template = Template::compile(text, Flavour::Plain, &names).unwrap();
-            assert_eq!(fill(&template.compiled.elements, Flavour::Plain, &renderer, &long), None, "{text}");
+            assert_eq!(fill(&template.pieces, Flavour::Plain, &renderer, &long), None, "{text}");
         }
     }
 }
