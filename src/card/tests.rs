@@ -318,3 +318,18 @@ fn a_telephone_link_keeps_its_plus() {
     let rows = rows(json!([{"type": "title", "text": "a", "link": "tel:{{crm.phone}}"}]), json!({"phone": "+90 532"}));
     assert_eq!(rows[0]["link"], "tel:+90%20532");
 }
+
+#[test]
+fn equal_rows_of_two_cards_are_one_and_under_other_names_they_are_not() {
+    let names = names();
+    let card = |title: &str, names: &Names| {
+        let card =
+            json!([{"type": "title", "text": title}, {"type": "shortText", "label": "City", "text": "{{crm.city}}"}]);
+        CardTemplate::compile(&card, names).unwrap()
+    };
+    let (one, two, other) = (card("Branch 1", &names), card("Branch 2", &names), card("Branch 1", &names.clone()));
+    let shared = |a: &CardTemplate, b: &CardTemplate| {
+        a.rows.iter().zip(&b.rows).map(|(a, b)| std::sync::Arc::ptr_eq(a, b)).collect::<Vec<_>>()
+    };
+    assert_eq!((shared(&one, &two), shared(&one, &other)), (vec![false, true], vec![false, false]));
+}

@@ -313,3 +313,37 @@ fn written(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct NoNames;
+
+    impl Scope for NoNames {
+        fn fault(&self, name: &str, _: Option<&str>) -> Option<Fault> {
+            Some(Fault::new(Code::TemplateName, "", format!("`{name}` stands for nothing")))
+        }
+
+        fn is_text(&self, _: &str, _: &str) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn equal_conditions_of_two_rules_are_one_and_a_mistake_is_told_in_each() {
+        let (lists, schedules) = (Lists::new(Region::default()), Schedules::new(Region::default()));
+        let known = Vocabulary { lists: &lists, schedules: &schedules, names: &NoNames, made: &Made::default() };
+        let when = |customer: &str| json!({"direction": "inbound", "customer": customer});
+        let [one, two] = ["+90 532*", "+90 533*"].map(|customer| When::compile(Some(&when(customer)), known).unwrap());
+        let shared = one.conditions.iter().zip(&two.conditions).map(|(one, two)| (one.key, Arc::ptr_eq(one, two)));
+        assert_eq!(shared.collect::<Vec<_>>(), [("event", true), ("direction", true), ("customer", false)]);
+        for _ in 0..2 {
+            let faults = When::compile(Some(&json!({"not": {"customer": {"in": "nobody"}}})), known).unwrap_err();
+            assert_eq!(faults.iter().map(|fault| fault.pointer.as_str()).collect::<Vec<_>>(), ["/not/customer/in"]);
+        }
+    }
+}
