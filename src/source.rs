@@ -317,9 +317,10 @@ impl Source {
         let mut records = match &self.kind {
             Kind::Csv(csv) => csv.ask(&question.customer),
             Kind::Static(fixed) => fixed.ask(&question.customer),
-            Kind::Hipcall(hipcall) => hipcall.ask(question).await?,
-            Kind::Http(http) => http.ask(question).await?,
-            Kind::Sql(sql) => sql.ask(question).await?,
+            // Boxed: each of the futures around it would hold it once more, and they are moved.
+            Kind::Hipcall(hipcall) => Box::pin(hipcall.ask(question)).await?,
+            Kind::Http(http) => Box::pin(http.ask(question)).await?,
+            Kind::Sql(sql) => Box::pin(sql.ask(question)).await?,
             Kind::Stub(stub, service) => {
                 if let Some(service) = service
                     && !service.can_be_asked(&question.parameters)?

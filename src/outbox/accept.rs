@@ -52,8 +52,8 @@ pub struct Taking {
 }
 
 impl Outbox {
-    /// Keeps an event; it survives what [`Durability`] says once this returns. Whoever waits for [`Self::changed`] is woken
-    /// before that, when it is committed: the card does not wait for the disk.
+    /// Keeps an event; it survives what [`Durability`](super::Durability) says once this returns. Whoever waits for
+    /// [`Self::changed`] is woken before that, when it is committed: the card does not wait for the disk.
     /// After [`OutboxError::Moved`] it is worked off all the same, and lost with this process.
     pub async fn accept(&self, event: Accept) -> Result<Acceptance, OutboxError> {
         self.accept_and_take(event, None).await
