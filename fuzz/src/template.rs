@@ -42,7 +42,8 @@ pub fn template(bytes: &[u8]) {
     let open = ["crm", "customer", "now", "event"].into_iter().fold(Names::default(), |names, name| names.open(name));
     let names = open.text("company", Vec::new());
     let Ok(template) = Template::compile(&text, flavour, &names) else { return };
-    assert!(template.mentions().iter().all(|name| names.contains(name)), "{:?}", template.mentions());
+    let mentions: Vec<&str> = template.mentions().collect();
+    assert!(mentions.iter().all(|name| names.contains(name)), "{mentions:?}");
     for values in &*VALUES {
         let filled = template.fill(&RENDERER, values);
         assert_eq!(filled, template.fill(&RENDERER, values), "not the same twice");

@@ -112,8 +112,8 @@ impl Server {
         );
         let (reload, look) = files(metrics.clone());
         let watching = tables::watch(look, Hints::about(live.path()), stopped.clone());
-        let (arriving, intake) = (outbox.clone(), courier.intake());
-        let webhooks = Webhooks::new(Arc::clone(&live), arriving, intake, metrics.clone(), counted, Timestamp::now)
+        let webhooks = Webhooks::new(Arc::clone(&live), outbox.clone(), metrics.clone(), counted, Timestamp::now)
+            .handing_to(courier.intake())
             .behind(addresses.trusted_proxies)
             .traced(spans);
         let certificate =

@@ -48,7 +48,7 @@ const NOT_STORED_TOLD_EVERY: Duration = Duration::from_secs(10);
 pub struct Webhooks {
     live: Arc<Live>,
     outbox: Outbox,
-    intake: Intake,
+    intake: Option<Intake>,
     metrics: Metrics,
     deliveries: delivery::Metrics,
     now: fn() -> Timestamp,
@@ -61,11 +61,10 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// An endpoint that stores into this outbox, and asks there whether a delivery can be worked on at once.
+    /// An endpoint that stores into this outbox.
     pub fn new(
         live: Arc<Live>,
         outbox: Outbox,
-        intake: Intake,
         metrics: Metrics,
         deliveries: delivery::Metrics,
         now: fn() -> Timestamp,
@@ -73,12 +72,30 @@ impl Webhooks {
         let (trusted_proxies, door, not_stored) = (Vec::new(), Door::default(), Hush::new(NOT_STORED_TOLD_EVERY));
         let is_slow = AtomicBool::new(false);
         let spans = Spans::default();
-        Webhooks { live, outbox, intake, metrics, deliveries, now, trusted_proxies, door, not_stored, is_slow, spans }
+        Webhooks {
+            live,
+            outbox,
+            intake: None,
+            metrics,
+            deliveries,
+            now,
+            trusted_proxies,
+            door,
+            not_stored,
+            is_slow,
+            spans,
+        }
     }
 
     /// The same behind proxies at these addresses; what they say about where a request came from is believed.
     pub fn behind(mut self, trusted_proxies: Vec<IpNet>) -> Webhooks {
         self.trusted_proxies = trusted_proxies;
+        self
+    }
+
+    /// The same, which asks there whether a delivery can be worked on at once.
+    pub fn handing_to(mut self, intake: Intake) -> Webhooks {
+        self.intake = Some(intake);
         self
     }
 
@@ -215,7 +232,7 @@ impl Webhooks {
             expires_at: started_at.saturating_add(send_within).unwrap_or(Timestamp::MAX),
             traceparent,
         };
-        let taking = self.intake.room(rules, account, event);
+        let taking = self.intake.as_ref().and_then(|intake| intake.room(rules, account, event));
         Ok(match self.outbox.accept_and_take(accept, taking).await? {
             Acceptance::Accepted(_) => "accepted",
             Acceptance::Over(_) => {
