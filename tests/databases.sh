@@ -65,8 +65,8 @@ make_mariadb() {
 }
 
 start_mariadb() {
-    "${as_user[@]}" mariadbd --no-defaults --datadir="$directory/data" --port="$port" --bind-address=127.0.0.1 \
-        --socket="$directory/socket" --pid-file="$directory/pid" --skip-name-resolve \
+    "${as_user[@]}" mariadbd --no-defaults --datadir="$directory/data" --tmpdir="$directory" \
+        --port="$port" --bind-address=127.0.0.1 --socket="$directory/socket" --pid-file="$directory/pid" --skip-name-resolve \
         --innodb-buffer-pool-size=32M --innodb-flush-log-at-trx-commit=0 &
     server=$!
     until mariadb-admin --no-defaults --socket="$directory/socket" --user=root --silent ping; do alive; done
