@@ -20,6 +20,10 @@ use crate::problem::{Code, Place, Problem};
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 19;
 
+/// As much as the first thread has, which loads at the start: files may be nested as deep here as there. Only what is used of it
+/// takes memory.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+
 /// The rules in force.
 #[derive(Debug)]
 pub struct Live {
@@ -213,13 +217,18 @@ impl Reloading {
 /// gave away a thread can't take back without privileges.
 fn load_aside(path: &Path, environment: &Environment<'_>) -> Loaded {
     std::thread::scope(|scope| {
-        let loading = scope.spawn(|| {
+        let thread = std::thread::Builder::new().name("reload".to_owned()).stack_size(STACK_BYTES);
+        let loading = thread.spawn_scoped(scope, || {
             // Elsewhere it would be the whole process. Where it is refused, calls share the processor with the load.
             #[cfg(target_os = "linux")]
             let _ = rustix::process::setpriority_process(None, NICENESS);
             load(path, environment)
         });
-        loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        match loading {
+            Ok(loading) => loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            // No further thread is to be had: calls share this one's processor with the load.
+            Err(_) => load(path, environment),
+        }
     })
 }
 

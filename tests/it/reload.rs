@@ -79,6 +79,21 @@ async fn a_vanished_empty_or_half_written_file_never_takes_effect() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_nested_too_deep_is_a_failed_reload_and_not_the_end_of_the_server() {
+    let phone = Phone::start();
+    let server = Server::with(&rules("steady"), &phone).await;
+    for levels in [60, 70, 5000] {
+        let brackets = format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        let lines: String = (0..levels).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+        for nested in [brackets, format!("\n{lines}")] {
+            server.place.write("main.yaml", &format!("version: 1\nrules: {nested}\n"));
+            assert_eq!(reload(&server).await.0, 422, "{levels} levels");
+        }
+    }
+    assert_eq!(card_of(&server, &phone, "one").await, "steady");
+}
+
+#[tokio::test]
 async fn sighup_reloads_as_well_and_survives_broken_rules() {
     let phone = Phone::start();
     let server = Server::with(&rules("before"), &phone).await;
