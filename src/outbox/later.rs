@@ -6,9 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
-use super::writer::{Command, Failure, Job, Kept, Wake};
+use super::writer::{self, Command, Job, Kept, Wake};
 use super::{Outbox, OutboxError};
 
 /// How long something waits for company.
@@ -43,8 +42,7 @@ impl Outbox {
         C: FnOnce(&mut T) -> Wake + Send + 'static,
         W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
-        let (job, mut answered): (_, oneshot::Receiver<Result<T, Failure>>) =
-            super::writer::job(Kept::BySystem, committed, work);
+        let (job, mut answered) = writer::job(Kept::BySystem, committed, work);
         self.later.put(job);
         if let Ok(answer) = tokio::time::timeout(ALONE_AFTER, &mut answered).await {
             return Ok(answer.map_err(|_| OutboxError::Closed)??);

@@ -1,5 +1,7 @@
 //! The events of one call: one at a time, and one card for all of them.
 
+use futures_util::FutureExt;
+
 use super::*;
 
 fn bridged(call_id: &str, second: i64) -> Accept {
@@ -152,4 +154,19 @@ async fn only_the_first_event_of_a_call_that_goes_on_is_taken_as_it_is_accepted(
     let third = Accept { event: "call_later".to_owned(), ..event("a", 2) };
     assert!(matches!(outbox.accept_and_take(third, take).await, Ok(Acceptance::Accepted(_))));
     assert!(taken.recv().is_err(), "what became of the earlier events is for the claim to say");
+}
+
+#[tokio::test]
+async fn a_settlement_is_written_with_what_is_written_next_and_by_itself_where_nothing_is() {
+    let (_directory, outbox) = new();
+    let (first, second) = (accepted(&outbox, event("a", 0)).await, accepted(&outbox, event("b", 0)).await);
+    let sent = || Settlement::Sent { status: 201 };
+    let mut settling = pin!(outbox.settle(first, sent(), None, at(1)));
+    assert!(settling.as_mut().now_or_never().is_none());
+    assert_eq!(state(&outbox, first).await, State::Pending, "nobody waits for it so far, so nothing is written");
+    outbox.pending().await.unwrap();
+    assert_eq!(state(&outbox, first).await, State::Sent);
+    assert!(settling.await.unwrap());
+    assert!(outbox.settle(second, sent(), None, at(1)).await.unwrap());
+    assert_eq!(state(&outbox, second).await, State::Sent);
 }
