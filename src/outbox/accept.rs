@@ -64,8 +64,11 @@ impl Outbox {
     pub async fn accept_and_take(&self, event: Accept, taking: Option<Taking>) -> Result<Acceptance, OutboxError> {
         let lease_until = taking.as_ref().map(|taking| taking.lease_until);
         let committed = move |(acceptance, claimed): &mut (Acceptance, Option<Claimed>)| {
+            let had_room = taking.is_some();
             let Some((taking, claimed)) = taking.zip(claimed.take()) else {
-                return if matches!(acceptance, Acceptance::Accepted(_)) { Wake::Waiters } else { Wake::Nobody };
+                // It may be to be claimed; and room that is given back may be what another one waits for.
+                let is_new = matches!(acceptance, Acceptance::Accepted(_));
+                return if is_new || had_room { Wake::Waiters } else { Wake::Nobody };
             };
             (taking.take)(claimed);
             Wake::Nobody
