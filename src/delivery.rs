@@ -32,7 +32,7 @@ use tokio::time::Instant;
 
 use crate::engine::{self, Decision, Outcome, SourceStep};
 use crate::event::{Call, Event};
-use crate::outbox::{Claimed, Decided, Outbox, OutboxError, Settlement, Standing};
+use crate::outbox::{Claimed, Decided, Outbox, OutboxError, Settlement};
 use crate::phone::Phone;
 use crate::rate::Permit;
 use crate::rules::{Live, RuleSet};
@@ -42,9 +42,6 @@ use retry::Next;
 
 /// How long the loop, and a delivery, rests after the outbox failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long a delivery that could not be kept is decided anew: a turn that begins then still ends before its lease does.
-const INSIST_WITHIN: Duration = Duration::from_secs(20);
 
 /// At most one loud line a minute about the same: a token that the API refuses, a rate that is used up.
 const LOUD_EVERY: Duration = Duration::from_secs(60);
@@ -117,8 +114,33 @@ impl Courier {
 struct Turn {
     next: Next,
     /// What is not kept yet.
-    decided: Option<Decided>,
-    decision: Option<Decision>,
+    decided: Option<Arc<Decided>>,
+    /// Of a decision that was made in it.
+    told: Option<Told>,
+}
+
+/// A decision, as it is kept and told.
+struct Told {
+    decided: Arc<Decided>,
+    sources: String,
+}
+
+impl Told {
+    /// The same, and the card or how the delivery is settled without one.
+    fn of(decision: Decision) -> (Result<String, Settlement>, Told) {
+        let card = match decision.outcome {
+            Outcome::Card(card) => Ok(card.body()),
+            Outcome::NoCard(why) => Err(Settlement::NoCard { reason: why.to_string() }),
+            Outcome::Invalid(mistakes) => Err(Settlement::InvalidCard { reason: mistakes.join("; ") }),
+        };
+        let decided = Decided {
+            rule: decision.rule.map(|rule| rule.to_string()),
+            revision: decision.revision,
+            card: card.as_ref().ok().cloned(),
+            trace: serde_json::to_string(&decision.trace).unwrap_or_default(),
+        };
+        (card, Told { decided: Arc::new(decided), sources: told(&decision.trace.sources) })
+    }
 }
 
 impl Shared {
@@ -136,16 +158,10 @@ impl Shared {
     }
 
     /// Works one delivery off; `event` is what its body says, where that was read already.
-    async fn deliver(&self, claimed: Claimed, mut event: Option<Event>, mut permit: Option<Permit>) {
-        let begun = Instant::now();
-        let turn = loop {
-            match self.turn(&claimed, event.take(), &mut permit).await {
-                Ok(turn) => break turn,
-                // Nothing was sent: what is sent is kept first.
-                Err(error) if begun.elapsed() < INSIST_WITHIN && self.waited(&error).await => {}
-                Err(_) => return,
-            }
-        };
+    async fn deliver(&self, mut claimed: Claimed, event: Option<Event>, mut permit: Option<Permit>) {
+        let turn = self.turn(&claimed, event, &mut permit).await;
+        // Its memory is not needed while others are waited for, to be written with it.
+        claimed.body = Vec::new();
         // As long as it can't be written, nobody else can claim it either.
         while let Err(error) = self.settle(&claimed, &turn).await {
             if !self.waited(&error).await {
@@ -155,32 +171,27 @@ impl Shared {
     }
 
     /// Decides, unless an earlier attempt did, and sends. The permit is given back where that takes no request.
-    async fn turn(
-        &self,
-        claimed: &Claimed,
-        event: Option<Event>,
-        permit: &mut Option<Permit>,
-    ) -> Result<Turn, OutboxError> {
-        let settled = |settlement| Turn { next: Next::Settle(settlement), decided: None, decision: None };
+    async fn turn(&self, claimed: &Claimed, event: Option<Event>, permit: &mut Option<Permit>) -> Turn {
+        let settled = |settlement| Turn { next: Next::Settle(settlement), decided: None, told: None };
         let now = (self.outside.now)();
         // What may have been sent is asked about even then, so that what is told about the call is true.
         if let Some(too_late) = too_late(claimed, now)
             && !claimed.is_unknown
         {
-            return Ok(Turn { next: too_late, decided: None, decision: None });
+            return Turn { next: too_late, decided: None, told: None };
         }
         // No source need be asked for a call that has its card.
         if claimed.card.is_none() && claimed.is_superseded {
-            return Ok(settled(Settlement::Superseded));
+            return settled(Settlement::Superseded);
         }
         let rules = self.live.rules();
         let Some(account) = rules.account(&claimed.account) else {
             let reason = format!("the account `{}` is no longer in the rules", claimed.account);
-            return Ok(settled(Settlement::NoCard { reason }));
+            return settled(Settlement::NoCard { reason });
         };
         if let Some(card) = &claimed.card {
-            let (next, decided) = self.ask_or_send(claimed, account, card, None, permit).await?;
-            return Ok(Turn { next, decided, decision: None });
+            let next = self.ask_or_send(claimed, account, card, &mut None, permit).await;
+            return Turn { next, decided: None, told: None };
         }
         let begun = Instant::now();
         // Boxed, because each future on the way to it would hold it once more: three quarters of what a delivery under way takes.
@@ -189,7 +200,7 @@ impl Shared {
             Ok(Some(decision)) => decision,
             Ok(None) => {
                 let reason = "the stored event can't be read".to_owned();
-                return Ok(settled(Settlement::NoCard { reason }));
+                return settled(Settlement::NoCard { reason });
             }
             // The same event would do it again, and another event of the call waits for this one.
             Err(Panicked) => {
@@ -199,74 +210,60 @@ impl Shared {
                     claimed.call_id
                 );
                 let reason = "the decision stopped unexpectedly, which is a fault of Callcard".to_owned();
-                return Ok(settled(Settlement::NoCard { reason }));
+                return settled(Settlement::NoCard { reason });
             }
         };
         self.metrics.decision(begun.elapsed());
-        let card = match &decision.outcome {
-            Outcome::Card(card) => Ok(card.body()),
-            Outcome::NoCard(why) => Err(Settlement::NoCard { reason: why.to_string() }),
-            Outcome::Invalid(mistakes) => Err(Settlement::InvalidCard { reason: mistakes.join("; ") }),
+        let (card, told) = Told::of(decision);
+        let mut decided = Some(Arc::clone(&told.decided));
+        let next = match card {
+            Ok(card) => self.ask_or_send(claimed, account, &card, &mut decided, permit).await,
+            Err(settlement) => Next::Settle(settlement),
         };
-        let decided = Decided {
-            rule: decision.rule.as_ref().map(|rule| rule.to_string()),
-            revision: decision.revision.clone(),
-            card: card.as_ref().ok().cloned(),
-            trace: serde_json::to_string(&decision.trace).unwrap_or_default(),
-        };
-        let (next, decided) = match card {
-            Ok(card) => self.ask_or_send(claimed, account, &card, Some(decided), permit).await?,
-            Err(settlement) => (Next::Settle(settlement), Some(decided)),
-        };
-        Ok(Turn { next, decided, decision: Some(decision) })
+        Turn { next, decided, told: Some(told) }
     }
 
     async fn settle(&self, claimed: &Claimed, turn: &Turn) -> Result<(), OutboxError> {
         let now = (self.outside.now)();
-        let Turn { next, decided, decision } = turn;
+        let Turn { next, decided, told } = turn;
         let (settlement, late) = match next {
             Next::RetryAt(at, why) => {
                 tracing::debug!(call.id = claimed.call_id, why, "call {}: again at {at}: {why}", claimed.call_id);
-                match self.outbox.retry_at(claimed.id, *at, why.clone()).await? {
-                    Standing::Open | Standing::Superseded => return Ok(()),
-                    Standing::Over => (Settlement::Over, None),
+                if self.outbox.retry_at(claimed.id, decided.clone(), *at, why.clone()).await? {
+                    return Ok(());
                 }
+                (Settlement::Over, None)
             }
             Next::AskAt(at, why) => {
                 tracing::debug!(call.id = claimed.call_id, why, "call {}: asked about at {at}: {why}", claimed.call_id);
-                return self.outbox.ask_at(claimed.id, *at, why.clone()).await;
+                return self.outbox.ask_at(claimed.id, decided.clone(), *at, why.clone()).await;
             }
             Next::TooLate(why, reason) => (Settlement::TooLate { reason: reason.clone() }, Some(*why)),
             Next::Settle(settlement) => (settlement.clone(), None),
         };
-        let rule = match decision {
-            Some(decision) => decision.rule.as_deref(),
-            None => claimed.rule.as_deref(),
-        };
         let _span = self.spans.settle(claimed, &settlement);
         // Where the call's hang-up settled it meanwhile, that has been told.
         if self.outbox.settle(claimed.id, settlement.clone(), decided.clone(), now).await? {
-            self.tell(claimed, &settlement, rule, decision.as_ref(), now);
+            self.tell(claimed, &settlement, told.as_ref(), now);
             late.into_iter().for_each(|why| self.tell_late(&claimed.account, why));
         }
         Ok(())
     }
 
     /// The one line about a call, without number, name, token or body.
-    fn tell(
-        &self,
-        claimed: &Claimed,
-        settlement: &Settlement,
-        rule: Option<&str>,
-        decision: Option<&Decision>,
-        now: Timestamp,
-    ) {
+    fn tell(&self, claimed: &Claimed, settlement: &Settlement, told: Option<&Told>, now: Timestamp) {
+        let before;
+        let (rule, revision, sources) = match told {
+            Some(Told { decided, sources }) => {
+                (decided.rule.as_deref(), Some(decided.revision.as_str()), sources.as_str())
+            }
+            None => {
+                before = claimed.trace.as_deref().map(told_before).unwrap_or_default();
+                (claimed.rule.as_deref(), claimed.revision.as_deref(), before.as_str())
+            }
+        };
         let took = now.duration_since(claimed.received_at);
         self.metrics.settled(&claimed.account, settlement, rule, took);
-        let (revision, sources) = match decision {
-            Some(decision) => (Some(decision.revision.as_str()), told(&decision.trace.sources)),
-            None => (claimed.revision.as_deref(), claimed.trace.as_deref().map(told_before).unwrap_or_default()),
-        };
         let (outcome, milliseconds, rule) = (settlement.as_str(), took.as_millis(), rule.unwrap_or("none"));
         tracing::info!(
             call.id = claimed.call_id,

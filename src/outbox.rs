@@ -5,7 +5,8 @@
 //! in as `now`, and the one who claims a delivery says when it is due again or what became of it.
 //!
 //! A call gets one card. Its events are handed out one at a time, in the order of their arrival: the next one when the one
-//! before it is decided. The decision that is a card is kept before the card is sent, and there is one such row a call.
+//! before it is decided. A delivery in somebody's hands may have been sent, whatever its row says: what a crash leaves so is
+//! asked about first.
 
 mod accept;
 mod again;
@@ -24,6 +25,7 @@ mod spent;
 mod store;
 #[cfg(test)]
 mod tests;
+mod under_way;
 mod work;
 mod writer;
 
@@ -38,6 +40,7 @@ pub use listing::{Detail, Filter, LIST_ROWS_MAX, Row, Unreadable};
 pub use settlement::{Settlement, State, UnknownState};
 pub use spent::Spent;
 pub use store::Durability;
+pub use under_way::Standing;
 pub use work::UNREADABLE_ROWS_MAX;
 
 use std::fmt;
@@ -53,6 +56,7 @@ use checkpoint::Checkpoints;
 use health::{HangUp, Health, Owed, Place};
 use later::Later;
 use store::Store;
+use under_way::{Held, UnderWay};
 use writer::{Command, Kept, Wake, nobody, waiters};
 
 /// How many commands may wait for the writer before callers wait too: two full transactions, so that the next one fills up
@@ -115,6 +119,15 @@ pub struct Claimed {
     pub trace: Option<String>,
     /// The span of its webhook as a `traceparent`.
     pub traceparent: Option<String>,
+    /// Its call.
+    held: Held,
+}
+
+impl Claimed {
+    /// The last look before its card is sent. Where it may be, no other event of the call may have one from now on.
+    pub fn standing(&self) -> Standing {
+        self.held.standing(self.id)
+    }
 }
 
 /// What was decided for a delivery; kept so that a retry sends the same bytes and an operator can see why.
@@ -128,17 +141,6 @@ pub struct Decided {
     pub card: Option<String>,
     /// How it came to that, as JSON text.
     pub trace: String,
-}
-
-/// Whether a card may be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It may: its delivery is the one of its call that has a card.
-    Open,
-    /// The call has ended, or the delivery is settled.
-    Over,
-    /// Another event of the call has the card.
-    Superseded,
 }
 
 /// A handle on the outbox; clones share it. When the last one is dropped the writer finishes what it took, and ends.
@@ -158,6 +160,7 @@ pub struct Outbox {
     health: Arc<Health>,
     owed: Arc<Owed>,
     later: Arc<Later>,
+    under_way: UnderWay,
 }
 
 impl Outbox {
@@ -186,6 +189,7 @@ impl Outbox {
             health: Arc::default(),
             owed: Arc::default(),
             later: Arc::default(),
+            under_way: UnderWay::default(),
         };
         let shared = writer::Shared {
             changed: Arc::clone(&outbox.changed),
@@ -210,53 +214,72 @@ impl Outbox {
         let reader = Arc::new(Mutex::new(Some(store::open_reader(directory)?)));
         let (commands, _) = mpsc::channel(1);
         let (changed, keep, place) = (Arc::default(), Keep::default(), Arc::default());
-        let (health, owed, later) = (Arc::default(), Arc::default(), Arc::default());
-        Ok(Self { commands, changed, reader, keep, place, health, owed, later })
+        let (health, owed, later, under_way) = Default::default();
+        Ok(Self { commands, changed, reader, keep, place, health, owed, later, under_way })
     }
 
-    /// The last look before a card is sent. The decision is kept first, so that a crash repeats these bytes and decides nothing
-    /// anew; `None` where an earlier attempt kept it. From then on no other event of the call can have a card, and whether this
-    /// one was sent is unknown until [`Self::retry_at`] or [`Self::settle`] says so.
-    pub async fn keep_card(&self, id: DeliveryId, decided: Option<Decided>) -> Result<Standing, OutboxError> {
-        let committed = |(_, wake): &mut (Standing, Wake)| *wake;
-        let keep_card = move |connection: &Connection| work::keep_card(connection, id, decided.as_ref());
-        self.write(committed, keep_card).await.map(|(standing, _)| standing)
+    /// Keeps what was decided for a delivery while its card is under way, so that whoever comes after a crash sends the same
+    /// bytes. The next event of its call need not wait any more.
+    pub async fn keep(&self, id: DeliveryId, decided: Arc<Decided>) -> Result<(), OutboxError> {
+        let committed = |wake: &mut Wake| *wake;
+        self.write_later(committed, move |connection| work::keep(connection, id, Some(&decided))).await.map(drop)
     }
 
-    /// Ends the lease of a delivery whose card was not sent, and makes it due again at `at`. [`Standing::Over`]: nothing was
-    /// changed, because its call ended meanwhile and it is settled, or to be settled, as that.
-    pub async fn retry_at(&self, id: DeliveryId, at: Timestamp, why: String) -> Result<Standing, OutboxError> {
-        self.write(waiters, move |connection| work::retry_at(connection, id, at, &why)).await
+    /// Ends the lease of a delivery whose card was not sent, and makes it due again at `at`; keeps what was `decided`, unless
+    /// that was done. `false`: nothing was changed, because its call ended meanwhile and it is settled, or to be settled, as
+    /// that.
+    pub async fn retry_at(
+        &self,
+        id: DeliveryId,
+        decided: Option<Arc<Decided>>,
+        at: Timestamp,
+        why: String,
+    ) -> Result<bool, OutboxError> {
+        self.write(waiters, move |connection| work::retry_at(connection, id, decided.as_deref(), at, &why)).await
     }
 
-    /// Ends the lease of a delivery whose card may have been sent; it is due at `at`, to be asked about. A hang-up does not
-    /// settle it, and a settled one stays settled.
-    pub async fn ask_at(&self, id: DeliveryId, at: Timestamp, why: String) -> Result<(), OutboxError> {
-        self.write(waiters, move |connection| work::ask_at(connection, id, at, &why)).await
+    /// Ends the lease of a delivery whose card may have been sent; it is due at `at`, to be asked about. Keeps what was
+    /// `decided`, unless that was done. A hang-up does not settle it, and a settled one stays settled.
+    pub async fn ask_at(
+        &self,
+        id: DeliveryId,
+        decided: Option<Arc<Decided>>,
+        at: Timestamp,
+        why: String,
+    ) -> Result<(), OutboxError> {
+        self.write(waiters, move |connection| work::ask_at(connection, id, decided.as_deref(), at, &why)).await
     }
 
-    /// Writes down what became of a delivery, and what was decided for it unless that is kept already. The next event of its
+    /// Writes down what became of a delivery, and what was `decided` for it, unless that was done. The next event of its
     /// call need not wait any more. `false`: it was settled before (or is unknown), and nothing was changed.
     pub async fn settle(
         &self,
         id: DeliveryId,
         settlement: Settlement,
-        decided: Option<Decided>,
+        decided: Option<Arc<Decided>>,
         now: Timestamp,
     ) -> Result<bool, OutboxError> {
         let committed = |(_, wake): &mut (bool, Wake)| *wake;
-        let settle = move |connection: &Connection| work::settle(connection, id, &settlement, decided.as_ref(), now);
+        let settle = move |connection: &Connection| work::settle(connection, id, &settlement, decided.as_deref(), now);
         self.write_later(committed, settle).await.map(|(is_settled, _)| is_settled)
     }
 
-    /// The call ended: all of it that is unsettled, leased or not, becomes [`Settlement::Over`], and so does what is accepted
-    /// of it from now on. What may have been sent is left to whoever sends it or asks about it. Returns how many deliveries that settled.
+    /// The call ended: what is unsettled of it becomes [`Settlement::Over`], and so does what is accepted of it from now on.
+    /// What is leased is left to its worker, for whom [`Claimed::standing`] says so at once, and what may have been sent to
+    /// whoever asks about it. Returns how many deliveries that settled.
     ///
     /// Where this fails, or is no longer waited for, it is remembered and written with whatever can be written next.
     pub async fn hang_up(&self, account: &str, call_id: &str, now: Timestamp) -> Result<usize, OutboxError> {
         let (account, call_id) = (account.to_owned(), call_id.to_owned());
         let debt = self.owed.unless_paid(HangUp { account: account.clone(), call_id: call_id.clone(), at: now });
-        let over = self.promise(nobody, move |connection| work::hang_up(connection, &account, &call_id, now)).await;
+        self.under_way.end(&account, &call_id);
+        // Again behind the commit: an event that was accepted before may have been taken meanwhile.
+        let (under_way, ended) = (self.under_way.clone(), (account.clone(), call_id.clone()));
+        let committed = move |_: &mut usize| {
+            under_way.end(&ended.0, &ended.1);
+            Wake::Nobody
+        };
+        let over = self.promise(committed, move |connection| work::hang_up(connection, &account, &call_id, now)).await;
         if matches!(over, Ok(_) | Err(OutboxError::Moved { .. })) {
             debt.paid();
         }

@@ -169,7 +169,7 @@ async fn compare(arguments: &Arguments, comparison: &Comparison) {
         "", "cards/s", "ratio", "µs of CPU", "ratio", "MiB", "start, ms"
     );
     let mut rates = Vec::new();
-    let measured = rounds(arguments, comparison, Load::Closed).await;
+    let measured = rounds(arguments, &comparison.servers, comparison.customers, Load::Closed).await;
     let (first_rate, first_cost) =
         (median(&measured[0], |one| one.figures.rate), median(&measured[0], |one| one.processor));
     for ((name, _), measured) in comparison.servers.iter().zip(&measured) {
@@ -188,9 +188,16 @@ async fn compare(arguments: &Arguments, comparison: &Comparison) {
         "{:<14} {:>8} {:>8} {:>8} {:>8} {:>11} {:>10}  {}",
         "", "p50", "p90", "p99", "p99.9", "ratio (p99)", "µs of CPU", FAULTS
     );
-    let measured = rounds(arguments, comparison, Load::Open(half)).await;
+    let mut measured = rounds(arguments, &comparison.servers, comparison.customers, Load::Open(half)).await;
+    let mut names: Vec<String> = comparison.servers.iter().map(|(name, _)| (*name).to_owned()).collect();
     let first = median(&measured[0], |one| one.figures.percentile(0.99));
-    for ((name, _), measured) in comparison.servers.iter().zip(&measured) {
+    if let Kind::Reference = comparison.servers[0].1 {
+        // As busy as the other one is at half of what it can do.
+        let own_half = first_rate / 2.0;
+        measured.extend(rounds(arguments, &comparison.servers[..1], comparison.customers, Load::Open(own_half)).await);
+        names.push(format!(" at {own_half:.0}"));
+    }
+    for (name, measured) in names.iter().zip(&measured) {
         let [p50, p90, p99, p999] =
             [0.5, 0.9, 0.99, 0.999].map(|share| median(measured, |one| one.figures.percentile(share)));
         let cost = median(measured, |one| one.processor);
@@ -205,12 +212,17 @@ async fn compare(arguments: &Arguments, comparison: &Comparison) {
 /// The heading of what [`faults`] says.
 const FAULTS: &str = "lost/twice/wrong/refused";
 
-/// All of a comparison in turn, so often; by server.
-async fn rounds(arguments: &Arguments, comparison: &Comparison, load: Load) -> Vec<Vec<Measured>> {
-    let mut measured: Vec<Vec<Measured>> = comparison.servers.iter().map(|_| Vec::new()).collect();
+/// All servers in turn, so often; by server.
+async fn rounds(
+    arguments: &Arguments,
+    servers: &[(&'static str, Kind)],
+    customers: Customers,
+    load: Load,
+) -> Vec<Vec<Measured>> {
+    let mut measured: Vec<Vec<Measured>> = servers.iter().map(|_| Vec::new()).collect();
     for _ in 0..arguments.rounds {
-        for ((_, kind), measured) in comparison.servers.iter().zip(&mut measured) {
-            measured.push(measure(arguments, *kind, comparison.customers, load).await);
+        for ((_, kind), measured) in servers.iter().zip(&mut measured) {
+            measured.push(measure(arguments, *kind, customers, load).await);
         }
     }
     measured

@@ -1,7 +1,9 @@
 //! One attempt: the last look, the permit of the account's budget, the card; and the question whether an earlier one arrived.
 //!
-//! Writes nothing but the decision that it is about to act on.
+//! Writes nothing but what was decided, while the card is under way.
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,28 +12,30 @@ use tokio::time::Instant;
 use super::late::Why;
 use super::retry::{Next, ask, next, not_known};
 use super::{Shared, too_late};
-use crate::outbox::{ASKED_FOR, Claimed, Decided, OutboxError, Settlement, Standing};
+use crate::outbox::{ASKED_FOR, Claimed, Decided, Settlement, Standing};
 use crate::phone::{Arrival, Attempt, Target};
 use crate::rate::{Hindrance, Permit};
 use crate::rules::Account;
 
+/// How long an attempt is under way before its decision is kept: what ends sooner is written once.
+const KEPT_AFTER: Duration = Duration::from_millis(5);
+
 impl Shared {
-    /// Sends the card, unless an earlier attempt may have: then asks first. With what is to be done, and what was `decided`
-    /// where that is not kept yet.
+    /// Sends the card, unless an earlier attempt may have: then asks first. What was `decided` and is kept by then is taken.
     pub(super) async fn ask_or_send(
         &self,
         claimed: &Claimed,
         account: &Account,
         card: &str,
-        decided: Option<Decided>,
+        decided: &mut Option<Arc<Decided>>,
         held: &mut Option<Permit>,
-    ) -> Result<(Next, Option<Decided>), OutboxError> {
+    ) -> Next {
         if claimed.is_unknown
             && let Some(next) = self.ask(claimed, account, card, held).await
         {
-            return Ok((next, decided));
+            return next;
         }
-        Ok((self.send(claimed, account, card, decided, held).await?, None))
+        self.send(claimed, account, card, decided, held).await
     }
 
     /// Asks whether the card of an earlier attempt arrived. `None`: it did not, or the API does not tell; it may be sent again,
@@ -91,32 +95,38 @@ impl Shared {
         if at < end { again(at, why.in_words().to_owned()) } else { Next::TooLate(why, not_again(why.in_words())) }
     }
 
-    /// Keeps what was `decided`, unless an earlier attempt did, and sends the card of it.
+    /// Sends the card.
     async fn send(
         &self,
         claimed: &Claimed,
         account: &Account,
         card: &str,
-        decided: Option<Decided>,
+        decided: &mut Option<Arc<Decided>>,
         held: &mut Option<Permit>,
-    ) -> Result<Next, OutboxError> {
-        match self.outbox.keep_card(claimed.id, decided).await? {
-            Standing::Open => {}
+    ) -> Next {
+        let settlement = match claimed.standing() {
+            Standing::Open => None,
             // A hang-up came in while sources were asked.
-            Standing::Over => return Ok(Next::Settle(Settlement::Over)),
-            Standing::Superseded => return Ok(Next::Settle(Settlement::Superseded)),
+            Standing::Over => Some(Settlement::Over),
+            Standing::Superseded => Some(Settlement::Superseded),
+        };
+        if let Some(settlement) = settlement {
+            // It has no card.
+            *decided = None;
+            return Next::Settle(settlement);
         }
         let now = (self.outside.now)();
         if let Some(too_late) = too_late(claimed, now) {
-            return Ok(too_late);
+            return too_late;
         }
         let permit = match begun(account, held.take()) {
             Ok(permit) => permit,
-            Err(hindrance) => return Ok(self.hindered(hindrance, claimed.expires_at, Next::RetryAt, str::to_owned)),
+            Err(hindrance) => return self.hindered(hindrance, claimed.expires_at, Next::RetryAt, str::to_owned),
         };
         let target = Target { api: &account.api, token: &account.token };
         let (begun, span) = (Instant::now(), self.spans.request(claimed, account, "POST"));
-        let (attempt, heard) = self.phone.send(&target, &claimed.call_id, card, now).await;
+        let sending = self.phone.send(&target, &claimed.call_id, card, now);
+        let (attempt, heard) = self.kept_meanwhile(claimed, decided, sending).await;
         permit.heard(&heard, Instant::now());
         span.attempted(&attempt);
         self.metrics.attempt(&account.name, &attempt, begun.elapsed());
@@ -131,7 +141,29 @@ impl Shared {
                 account.name
             );
         }
-        Ok(next(attempt, claimed.attempts, (self.outside.now)(), claimed.expires_at, (self.outside.chance)()))
+        next(attempt, claimed.attempts, (self.outside.now)(), claimed.expires_at, (self.outside.chance)())
+    }
+
+    /// Waits for an attempt, and keeps what was `decided` where that takes a while; else it is written with what comes of it.
+    async fn kept_meanwhile<T>(
+        &self,
+        claimed: &Claimed,
+        decided: &mut Option<Arc<Decided>>,
+        attempt: impl Future<Output = T>,
+    ) -> T {
+        let mut attempt = pin!(attempt);
+        if let Ok(ended) = tokio::time::timeout(KEPT_AFTER, &mut attempt).await {
+            return ended;
+        }
+        let keep = async {
+            if let Some(to_keep) = decided.clone() {
+                match self.outbox.keep(claimed.id, to_keep).await {
+                    Ok(()) => *decided = None,
+                    Err(error) => self.tell_failing(&error),
+                }
+            }
+        };
+        tokio::join!(attempt, keep).0
     }
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, named_params, params};
 
 use super::work::{Sql, execute};
 use super::writer::Wake;
-use super::{Claimed, DeliveryId, Outbox, OutboxError, State};
+use super::{Claimed, DeliveryId, Outbox, OutboxError, State, UnderWay};
 
 /// An authentic event to be kept.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ impl Outbox {
     /// The same; and where the event is the first of its call, whoever is `taking` it has it as if it were claimed, as soon as
     /// it is committed. Then nobody is woken: there is nothing left to claim.
     pub async fn accept_and_take(&self, event: Accept, taking: Option<Taking>) -> Result<Acceptance, OutboxError> {
-        let lease_until = taking.as_ref().map(|taking| taking.lease_until);
+        let lease = taking.as_ref().map(|taking| (taking.lease_until, self.under_way.clone()));
         let committed = move |(acceptance, claimed): &mut (Acceptance, Option<Claimed>)| {
             let had_room = taking.is_some();
             let Some((taking, claimed)) = taking.zip(claimed.take()) else {
@@ -73,17 +73,17 @@ impl Outbox {
             (taking.take)(claimed);
             Wake::Nobody
         };
-        self.promise(committed, move |connection| accept(connection, event, lease_until))
+        self.promise(committed, move |connection| accept(connection, event, lease))
             .await
             .map(|(acceptance, _)| acceptance)
     }
 }
 
-/// With `lease_until` the event is leased at once, unless something hinders it.
+/// With a lease the event is leased at once, unless something hinders it.
 pub(super) fn accept(
     connection: &Connection,
     event: Accept,
-    lease_until: Option<Timestamp>,
+    lease: Option<(Timestamp, UnderWay)>,
 ) -> Sql<(Acceptance, Option<Claimed>)> {
     let is_over = connection
         .prepare_cached("SELECT 1 FROM ended_call WHERE account = ?1 AND call_id = ?2")?
@@ -92,17 +92,20 @@ pub(super) fn accept(
         .prepare_cached("SELECT settled_at IS NULL AND card IS NULL FROM delivery WHERE account = ?1 AND call_id = ?2")?
         .query_map(params![event.account, event.call_id], |row| row.get(0))?
         .collect::<Sql<Vec<bool>>>()?;
-    let lease_until = lease_until.filter(|_| undecided.is_empty() && !is_over);
-    let (state, claimable_at, settled_at) = match lease_until {
+    let lease = lease.filter(|_| undecided.is_empty() && !is_over);
+    let (state, claimable_at, settled_at) = match &lease {
         _ if is_over => (State::Over, None, Some(event.received_at)),
-        Some(lease_until) => (State::Leased, Some(lease_until), None),
+        Some(_) => (State::Leased, None, None),
         // Its turn comes when the earlier event is decided; a card is worth nothing later than this anyway.
         None if undecided.contains(&true) => (State::Pending, Some(event.expires_at), None),
         None => (State::Pending, Some(event.received_at), None),
     };
-    let added = execute(connection,
-        "INSERT INTO delivery (account, call_id, event, body, started_at, received_at, expires_at, state, claimable_at, attempts, settled_at, traceparent)
-         VALUES (:account, :call_id, :event, :body, :started_at, :received_at, :expires_at, :state, :claimable_at, :attempts, :settled_at, :traceparent)
+    let added = execute(
+        connection,
+        "INSERT INTO delivery (account, call_id, event, body, started_at, received_at, expires_at, state, claimable_at,
+                               leased_until, attempts, settled_at, traceparent)
+         VALUES (:account, :call_id, :event, :body, :started_at, :received_at, :expires_at, :state, :claimable_at,
+                 :leased_until, :attempts, :settled_at, :traceparent)
          ON CONFLICT (account, call_id, event) DO NOTHING",
         named_params! {
             ":account": event.account,
@@ -114,7 +117,8 @@ pub(super) fn accept(
             ":expires_at": event.expires_at.as_millisecond(),
             ":state": state,
             ":claimable_at": claimable_at.map(Timestamp::as_millisecond),
-            ":attempts": u32::from(lease_until.is_some()),
+            ":leased_until": lease.as_ref().map(|(until, _)| until.as_millisecond()),
+            ":attempts": u32::from(lease.is_some()),
             ":settled_at": settled_at.map(Timestamp::as_millisecond),
             ":traceparent": event.traceparent,
         },
@@ -123,14 +127,15 @@ pub(super) fn accept(
     Ok(match added {
         0 => (Acceptance::Duplicate, None),
         _ if is_over => (Acceptance::Over(id), None),
-        _ => (Acceptance::Accepted(id), lease_until.map(|_| leased(id, event))),
+        _ => (Acceptance::Accepted(id), lease.map(|(_, under_way)| leased(id, event, &under_way))),
     })
 }
 
 /// The row that was just made, as a claim would read it.
-fn leased(id: DeliveryId, event: Accept) -> Claimed {
+fn leased(id: DeliveryId, event: Accept, under_way: &UnderWay) -> Claimed {
     Claimed {
         id,
+        held: under_way.hold(&event.account, &event.call_id),
         account: event.account,
         call_id: event.call_id,
         event: event.event,

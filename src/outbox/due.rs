@@ -8,9 +8,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
-use super::work::{Sql, claimed, row_limit, settle, timestamp};
+use super::work::{Sql, claimed, execute, row_limit, settle, timestamp};
 use super::writer::{Wake, nobody};
-use super::{Claimed, DeliveryId, Outbox, OutboxError, Settlement};
+use super::{Claimed, DeliveryId, Outbox, OutboxError, Settlement, UnderWay};
 
 /// How many expired deliveries are settled at once, so that accepting events does not wait long behind it.
 pub const EXPIRED_ROWS_MAX: usize = 200;
@@ -82,8 +82,8 @@ impl Outbox {
         lease: Duration,
         shares: impl Into<Shares>,
     ) -> Result<Vec<Claimed>, OutboxError> {
-        let shares = shares.into();
-        self.write(nobody, move |connection| claim(connection, now, lease, &shares)).await
+        let (shares, under_way) = (shares.into(), self.under_way.clone());
+        self.write(nobody, move |connection| claim(connection, now, lease, &shares, &under_way)).await
     }
 
     /// Settles as too late what expired unclaimed, at most [`EXPIRED_ROWS_MAX`], each with its reason. Call it again until it
@@ -105,15 +105,25 @@ impl Outbox {
     ) -> Result<(Option<Timestamp>, Option<Timestamp>), OutboxError> {
         self.write(nobody, move |connection| {
             Ok((
-                next(connection, "claimable", "claimable_at", after)?,
-                next(connection, "expiring", "expires_at", expired_after)?,
+                next(connection, ("delivery_claimable", "claimable_at"), "claimable_at", after)?
+                    .into_iter()
+                    .chain(next(connection, ("delivery_leased", "leased_until"), "leased_until", after)?)
+                    .min(),
+                next(connection, ("delivery_expiring", "claimable_at"), "expires_at", expired_after)?,
             ))
         })
         .await
     }
 }
 
-fn claim(connection: &Connection, now: Timestamp, lease: Duration, shares: &Shares) -> Sql<Vec<Claimed>> {
+fn claim(
+    connection: &Connection,
+    now: Timestamp,
+    lease: Duration,
+    shares: &Shares,
+    under_way: &UnderWay,
+) -> Sql<Vec<Claimed>> {
+    end_leases(connection, now)?;
     let waiting = waiting_accounts(connection)?;
     let is_named = |account: &String| shares.named.iter().any(|share| share.accounts.contains(account));
     let others = Share {
@@ -129,7 +139,7 @@ fn claim(connection: &Connection, now: Timestamp, lease: Duration, shares: &Shar
     }
     let lease_until = now.saturating_add(lease).unwrap_or(Timestamp::MAX);
     let mut statement = connection.prepare_cached(
-        "UPDATE delivery SET state = 'leased', claimable_at = :lease_until, attempts = attempts + 1
+        "UPDATE delivery SET state = 'leased', claimable_at = NULL, leased_until = :lease_until, attempts = attempts + 1
          WHERE id IN (SELECT value FROM json_each(:ids))
          RETURNING id, account, call_id, event, body, started_at, received_at, expires_at, attempts - 1 AS earlier_attempts,
                    max(received_at, coalesce((SELECT max(earlier.settled_at) FROM delivery AS earlier
@@ -138,13 +148,26 @@ fn claim(connection: &Connection, now: Timestamp, lease: Duration, shares: &Shar
                    EXISTS (SELECT 1 FROM delivery AS other
                        WHERE other.account = delivery.account AND other.call_id = delivery.call_id
                        AND other.id != delivery.id AND other.card IS NOT NULL) AS is_superseded,
+                   EXISTS (SELECT 1 FROM ended_call
+                       WHERE ended_call.account = delivery.account AND ended_call.call_id = delivery.call_id) AS has_ended,
                    is_unknown, card, rule, revision, trace, traceparent",
     )?;
     let parameters = named_params! { ":lease_until": lease_until.as_millisecond(), ":ids": list(&ids) };
-    let mut claimed = statement.query_map(parameters, claimed)?.collect::<Sql<Vec<_>>>()?;
+    let mut claimed = statement.query_map(parameters, |row| claimed(row, under_way))?.collect::<Sql<Vec<_>>>()?;
     // SQLite returns updated rows in any order (<https://sqlite.org/lang_returning.html>).
     claimed.sort_unstable_by_key(|one| std::cmp::Reverse((one.started_at, one.id)));
     Ok(claimed)
+}
+
+/// Whose lease ran out is due: its worker is gone, and whether the card was sent nobody knows.
+fn end_leases(connection: &Connection, now: Timestamp) -> Sql<()> {
+    execute(
+        connection,
+        "UPDATE delivery INDEXED BY delivery_leased
+         SET state = 'unknown', is_unknown = 1, claimable_at = leased_until, leased_until = NULL WHERE leased_until <= ?1",
+        params![now.as_millisecond()],
+    )?;
+    Ok(())
 }
 
 /// The newest calls of these accounts that are due.
@@ -184,6 +207,7 @@ fn waiting_accounts(connection: &Connection) -> Sql<Vec<String>> {
 /// Settles what is worth nothing any more and in nobody's hands. What may have been sent is left to be asked about, for a
 /// while.
 fn settle_expired(connection: &Connection, now: Timestamp, reason: &dyn Fn(&Expired) -> String) -> Sql<Vec<Expired>> {
+    end_leases(connection, now)?;
     let asked_from = now.saturating_sub(ASKED_FOR).unwrap_or(Timestamp::MIN);
     let mut statement = connection.prepare_cached(
         "SELECT id, account, call_id, event, started_at, received_at, expires_at, attempts, is_unknown, rule, revision
@@ -203,11 +227,17 @@ fn settle_expired(connection: &Connection, now: Timestamp, reason: &dyn Fn(&Expi
     Ok(expired)
 }
 
-/// The first of these times behind another. Ordered, not `min`: over a partial index SQLite answers this with one look.
-fn next(connection: &Connection, index: &str, column: &str, after: Timestamp) -> Sql<Option<Timestamp>> {
+/// The first of these times behind another, by an index of the rows that have something. Ordered, not `min`: over a partial
+/// index SQLite answers this with one look.
+fn next(
+    connection: &Connection,
+    (index, present): (&str, &str),
+    column: &str,
+    after: Timestamp,
+) -> Sql<Option<Timestamp>> {
     let sql = format!(
-        "SELECT {column} FROM delivery INDEXED BY delivery_{index}
-         WHERE claimable_at IS NOT NULL AND {column} > ?1 ORDER BY {column} LIMIT 1"
+        "SELECT {column} FROM delivery INDEXED BY {index}
+         WHERE {present} IS NOT NULL AND {column} > ?1 ORDER BY {column} LIMIT 1"
     );
     connection.prepare_cached(&sql)?.query_row([after.as_millisecond()], |row| timestamp(row, column)).optional()
 }
@@ -217,7 +247,9 @@ pub(super) fn oldest_pending(connection: &Connection) -> Sql<Option<Timestamp>> 
         "SELECT started_at FROM delivery INDEXED BY delivery_newest WHERE account = ?1 AND claimable_at IS NOT NULL
          ORDER BY started_at LIMIT 1",
     )?;
-    let mut oldest = None;
+    let mut oldest = connection
+        .prepare_cached("SELECT min(started_at) AS started_at FROM delivery INDEXED BY delivery_leased WHERE leased_until IS NOT NULL")?
+        .query_row([], |row| row.get::<_, Option<i64>>("started_at")?.map(|_| timestamp(row, "started_at")).transpose())?;
     for account in waiting_accounts(connection)? {
         let found = statement.query_row([account], |row| timestamp(row, "started_at")).optional()?;
         oldest = oldest.into_iter().chain(found).min();

@@ -10,11 +10,11 @@
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::store::Rewritten;
 use super::work::{end_waiting, row_limit, timestamp};
-use super::writer::{Command, waiters};
+use super::writer::{Command, Wake};
 use super::{DeliveryId, Outbox, OutboxError, State};
 use crate::event::{Call, CustomerNumber, Event, Region};
 
@@ -66,7 +66,8 @@ struct Found {
 
 impl Outbox {
     /// Erases what is kept about a customer's number, settled or not, and rewrites the files so that its bytes are gone.
-    /// A delivery that is not settled is settled as [`State::NoCard`]; who works on it can't write its card back.
+    /// A delivery that is not settled is settled as [`State::NoCard`]; who works on it neither sends its card any more nor
+    /// writes it back.
     ///
     /// Numbers without country code are read as in `region`. Nothing is erased for what is no full number. The files are
     /// rewritten also where no row is found any more: an earlier call may have been kept from it.
@@ -97,12 +98,15 @@ impl Outbox {
             let about = person.clone();
             let found = self.read(move |connection| find(connection, table, &about, last)).await?;
             for ids in found.ids.chunks(ROWS_ERASED_AT_ONCE) {
-                let ids = ids.to_vec();
-                erased += self
-                    .promise(waiters, move |connection| {
-                        ids.iter().map(|id| erase(connection, table, *id, now)).sum::<Sql<usize>>()
-                    })
-                    .await?;
+                let (ids, under_way) = (ids.to_vec(), self.under_way.clone());
+                let committed = move |calls: &mut Vec<(String, String)>| {
+                    calls.iter().for_each(|(account, call_id)| under_way.end(account, call_id));
+                    Wake::Waiters
+                };
+                let erase = move |connection: &Connection| {
+                    ids.iter().filter_map(|id| erase(connection, table, *id, now).transpose()).collect::<Sql<Vec<_>>>()
+                };
+                erased += self.promise(committed, erase).await?.len();
             }
             after = found.last;
         }
@@ -175,22 +179,29 @@ fn find(connection: &Connection, table: Table, person: &Person, after: i64) -> S
     Ok(found)
 }
 
-fn erase(connection: &Connection, table: Table, id: i64, now: Timestamp) -> Sql<usize> {
+/// The account and the call of what was erased; a call that is not known has an empty name.
+fn erase(connection: &Connection, table: Table, id: i64, now: Timestamp) -> Sql<Option<(String, String)>> {
     match table {
         Table::Delivery => erase_delivery(connection, id, now),
-        Table::Unreadable => connection.execute("DELETE FROM unreadable WHERE id = ?1", params![id]),
+        Table::Unreadable => connection
+            .query_row("DELETE FROM unreadable WHERE id = ?1 RETURNING account", params![id], |row| {
+                Ok((row.get("account")?, String::new()))
+            })
+            .optional(),
     }
 }
 
 /// An empty text stands for the card that was: a call that has one gets no other.
-fn erase_delivery(connection: &Connection, id: i64, now: Timestamp) -> Sql<usize> {
-    let erased = connection.execute(
+fn erase_delivery(connection: &Connection, id: i64, now: Timestamp) -> Sql<Option<(String, String)>> {
+    let erased = connection.query_row(
         "UPDATE delivery SET body = x'', card = iif(card IS NULL, NULL, ''), trace = iif(trace IS NULL, NULL, ''),
-                reason = ?2, state = iif(settled_at IS NULL, ?3, state), claimable_at = NULL,
+                reason = ?2, state = iif(settled_at IS NULL, ?3, state), claimable_at = NULL, leased_until = NULL,
                 settled_at = coalesce(settled_at, ?4)
-         WHERE id = ?1",
+         WHERE id = ?1 RETURNING account, call_id",
         params![id, REASON, State::NoCard, now.as_millisecond()],
-    )?;
+        |row| Ok((row.get("account")?, row.get("call_id")?)),
+    );
+    let erased = erased.optional()?;
     end_waiting(connection, DeliveryId(id))?;
     Ok(erased)
 }

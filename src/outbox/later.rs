@@ -1,6 +1,7 @@
-//! What has time: it is written with whatever is written next, and by itself only where nothing is.
+//! What has time: it is written together, where much has come together or a moment has passed.
 //!
-//! Each transaction costs locks, pages and a wake-up, whatever is in it.
+//! Each transaction costs locks and a wake-up, and each page of the log that it touches is written once more; rows that are
+//! settled together lie beside each other.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,10 +11,13 @@ use rusqlite::Connection;
 use super::writer::{self, Command, Job, Kept, Wake};
 use super::{Outbox, OutboxError};
 
-/// How long something waits for company.
-const ALONE_AFTER: Duration = Duration::from_millis(5);
+/// How long something waits for company. That long a restart has to ask about a card that was sent.
+const WAITS_AT_MOST: Duration = Duration::from_millis(20);
 
-/// What waits for the next transaction.
+/// How many are written at once, however short the first one has waited: more hardly saves pages, and each holds memory.
+const ENOUGH: usize = 50;
+
+/// What waits.
 #[derive(Default)]
 pub(super) struct Later(Mutex<Vec<Box<dyn Job>>>);
 
@@ -22,9 +26,10 @@ impl Later {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(job);
     }
 
-    /// All of it, in its order.
-    pub(super) fn take(&self) -> Vec<Box<dyn Job>> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// All of it in its order, where it `is_due` or there is enough of it.
+    pub(super) fn take(&self, is_due: bool) -> Vec<Box<dyn Job>> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_due || waiting.len() >= ENOUGH { std::mem::take(&mut waiting) } else { Vec::new() }
     }
 }
 
@@ -44,7 +49,7 @@ impl Outbox {
     {
         let (job, mut answered) = writer::job(Kept::BySystem, committed, work);
         self.later.put(job);
-        if let Ok(answer) = tokio::time::timeout(ALONE_AFTER, &mut answered).await {
+        if let Ok(answer) = tokio::time::timeout(WAITS_AT_MOST, &mut answered).await {
             return Ok(answer.map_err(|_| OutboxError::Closed)??);
         }
         self.commands.send(Command::Now).await.map_err(|_| OutboxError::Closed)?;

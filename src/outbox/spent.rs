@@ -33,10 +33,10 @@ impl Outbox {
 
 fn spent(connection: &Connection, since: Timestamp, now: Timestamp) -> Sql<Vec<Spent>> {
     let mut statement = connection.prepare(
-        "SELECT account, iif(card IS NULL, 0, attempts) AS attempts, trace,
+        "SELECT account, iif(card IS NULL AND is_unknown = 0, 0, attempts) AS attempts, trace,
                 coalesce(settled_at, min(expires_at, :now)) AS at
          FROM (SELECT * FROM delivery ORDER BY id DESC LIMIT :rows)
-         WHERE trace IS NOT NULL AND coalesce(settled_at, min(expires_at, :now)) > :since",
+         WHERE (trace IS NOT NULL OR is_unknown = 1) AND coalesce(settled_at, min(expires_at, :now)) > :since",
     )?;
     let parameters = named_params! {
         ":now": now.as_millisecond(),

@@ -54,11 +54,12 @@ const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 
 /// Step `n` makes schema version `n + 1` from version `n`. Steps that were released are never edited.
 ///
-/// All times are milliseconds since 1970. `claimable_at` is when a claim may take the row: when it is due or, while it is
-/// leased, when the lease runs out; while an earlier event of its call is undecided, when it expires; none once it is settled.
+/// All times are milliseconds since 1970. `claimable_at` is when a claim may take the row: when it is due or, while an earlier
+/// event of its call is undecided, when it expires; none while it is leased and once it is settled. `leased_until` is when the
+/// lease of a leased one runs out.
 /// The indexes on unsettled rows stay as small as the backlog, however many settled ones are kept.
 /// `is_unknown` says that the card may have been sent; what an earlier version left unsettled with a card may have been, too.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     "
     CREATE TABLE delivery (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -109,6 +110,11 @@ const STEPS: [&str; 5] = [
     CREATE INDEX delivery_expiring ON delivery (expires_at) WHERE claimable_at IS NOT NULL;
 ",
     "CREATE TABLE boot (id TEXT NOT NULL) STRICT;",
+    "
+    ALTER TABLE delivery ADD COLUMN leased_until INTEGER;
+    UPDATE delivery SET leased_until = claimable_at, claimable_at = NULL WHERE state = 'leased' AND claimable_at IS NOT NULL;
+    CREATE INDEX delivery_leased ON delivery (leased_until) WHERE leased_until IS NOT NULL;
+",
 ];
 
 /// The connection that writes, and the lock that makes it the only one.
@@ -287,10 +293,15 @@ pub(super) fn rewrite(connection: &Connection, bytes_max: i64) -> Result<Rewritt
     })
 }
 
-/// A lease at this moment belongs to a process that is gone, for this one has the lock. Its attempt stays counted, and where a
-/// card was to be sent, nobody knows whether it was. Where the machine went down since, the last commits that did not wait for
-/// the disk may be lost, and nobody knows it of any delivery.
+/// A lease at this moment belongs to a process that is gone, for this one has the lock. Its attempt stays counted, and whether
+/// its card was sent nobody knows. Where the machine went down since, the last commits that did not wait for the disk may be
+/// lost, and nobody knows it of any delivery.
 fn release_leases(connection: &Connection, boot: &str) -> Result<(), rusqlite::Error> {
+    connection.execute(
+        "UPDATE delivery SET state = 'unknown', is_unknown = 1, claimable_at = received_at, leased_until = NULL
+         WHERE leased_until IS NOT NULL",
+        [],
+    )?;
     let known: Option<String> = connection.query_row("SELECT id FROM boot", [], |row| row.get(0)).optional()?;
     if known.as_ref().is_some_and(|known| known != boot) {
         connection.execute("UPDATE delivery SET is_unknown = 1 WHERE claimable_at IS NOT NULL", [])?;
@@ -299,11 +310,6 @@ fn release_leases(connection: &Connection, boot: &str) -> Result<(), rusqlite::E
         connection.execute("DELETE FROM boot", [])?;
         connection.execute("INSERT INTO boot (id) VALUES (?1)", [boot])?;
     }
-    connection.execute(
-        "UPDATE delivery SET state = iif(is_unknown, 'unknown', 'pending'), claimable_at = received_at
-         WHERE state = 'leased' AND claimable_at IS NOT NULL",
-        [],
-    )?;
     Ok(())
 }
 

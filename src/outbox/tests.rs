@@ -217,15 +217,13 @@ async fn a_retry_keeps_what_was_decided() {
     let (_directory, outbox) = new();
     let id = accepted(&outbox, event("a", 0)).await;
     claim_one(&outbox, at(0)).await;
-    assert_eq!(outbox.keep_card(id, Some(decided())).await.unwrap(), Standing::Open);
-    outbox.retry_at(id, at(5), "503".to_owned()).await.unwrap();
+    outbox.retry_at(id, Some(decided().into()), at(5), "503".to_owned()).await.unwrap();
     assert_eq!(state(&outbox, id).await, State::Pending);
     assert_eq!(next_due(&outbox).await, Some(at(5)));
     assert!(outbox.claim(at(4), LEASE, 10).await.unwrap().is_empty());
     let second = claim_one(&outbox, at(5)).await;
     assert_eq!((second.attempts, second.card, second.rule), (1, decided().card, decided().rule));
-    assert_eq!(outbox.keep_card(id, None).await.unwrap(), Standing::Open);
-    outbox.retry_at(id, at(9), "429".to_owned()).await.unwrap();
+    outbox.retry_at(id, None, at(9), "429".to_owned()).await.unwrap();
     let third = claim_one(&outbox, at(9)).await;
     assert_eq!((third.attempts, third.card, third.revision.as_deref()), (2, decided().card, Some("abc")));
     outbox.settle(id, Settlement::Sent { status: 201 }, None, at(10)).await.unwrap();
@@ -239,34 +237,34 @@ async fn a_delivery_is_settled_once_only() {
     let (_directory, outbox) = new();
     let id = accepted(&outbox, event("a", 0)).await;
     claim_one(&outbox, at(0)).await;
-    assert!(outbox.settle(id, Settlement::Sent { status: 200 }, Some(decided()), at(1)).await.unwrap());
+    assert!(outbox.settle(id, Settlement::Sent { status: 200 }, Some(decided().into()), at(1)).await.unwrap());
     let settled = outbox.show(id).await.unwrap().unwrap();
     let late = Settlement::TooLate { reason: "slow".to_owned() };
     let other = Decided { rule: None, card: None, ..decided() };
-    assert!(!outbox.settle(id, late, Some(other.clone()), at(2)).await.unwrap());
-    assert_eq!(outbox.keep_card(id, Some(other)).await.unwrap(), Standing::Over);
-    outbox.retry_at(id, at(3), "again".to_owned()).await.unwrap();
+    assert!(!outbox.settle(id, late, Some(other.clone().into()), at(2)).await.unwrap());
+    outbox.keep(id, other.clone().into()).await.unwrap();
+    assert!(!outbox.retry_at(id, Some(other.clone().into()), at(3), "again".to_owned()).await.unwrap());
+    outbox.ask_at(id, Some(other.into()), at(3), "no answer".to_owned()).await.unwrap();
     assert_eq!(outbox.show(id).await.unwrap().unwrap(), settled);
     assert!(outbox.claim(at(99), LEASE, 10).await.unwrap().is_empty());
     assert_eq!(next_due(&outbox).await, None);
     let unknown = "77".parse().unwrap();
     assert!(!outbox.settle(unknown, Settlement::Over, None, at(4)).await.unwrap(), "nobody knows it");
-    assert_eq!(outbox.keep_card(unknown, Some(decided())).await.unwrap(), Standing::Over);
+    assert!(!outbox.retry_at(unknown, None, at(4), "again".to_owned()).await.unwrap());
 }
 
 #[tokio::test]
-async fn a_hang_up_ends_what_is_pending_and_what_is_leased() {
+async fn a_hang_up_ends_what_is_pending_and_tells_who_has_the_rest() {
     let (_directory, outbox) = new();
-    let leased = accepted(&outbox, event("a", 0)).await;
-    claim_one(&outbox, at(0)).await;
+    accepted(&outbox, event("a", 0)).await;
+    let leased = claim_one(&outbox, at(0)).await;
     let pending = accepted(&outbox, Accept { event: "call_bridged".to_owned(), ..event("a", 1) }).await;
     let other = accepted(&outbox, event("b", 1)).await;
-    assert_eq!(outbox.hang_up("hipcall", "a", at(2)).await.unwrap(), 2);
+    assert_eq!(outbox.hang_up("hipcall", "a", at(2)).await.unwrap(), 1);
     assert_eq!(outbox.hang_up("hipcall", "a", at(3)).await.unwrap(), 0);
-    assert_eq!((state(&outbox, leased).await, state(&outbox, pending).await), (State::Over, State::Over));
-    let standing = outbox.keep_card(leased, Some(decided())).await.unwrap();
-    assert_eq!(standing, Standing::Over, "so its worker can see it before it sends");
-    assert!(!outbox.settle(leased, Settlement::Sent { status: 200 }, None, at(4)).await.unwrap());
+    assert_eq!((state(&outbox, leased.id).await, state(&outbox, pending).await), (State::Leased, State::Over));
+    assert_eq!(leased.standing(), Standing::Over, "so its worker can see it before it sends");
+    assert!(outbox.settle(leased.id, Settlement::Over, None, at(4)).await.unwrap());
     assert_eq!(claim_one(&outbox, at(99)).await.id, other);
 }
 
@@ -294,7 +292,7 @@ async fn a_wake_up_between_looking_and_waiting_is_not_lost() {
     let mut changed = pin!(outbox.changed());
     outbox.pending().await.unwrap();
     assert!(!changed.as_mut().enable(), "looking wakes nobody");
-    outbox.retry_at(id, at(1), "503".to_owned()).await.unwrap();
+    outbox.retry_at(id, None, at(1), "503".to_owned()).await.unwrap();
     assert!(changed.as_mut().enable());
 }
 
@@ -319,7 +317,7 @@ async fn a_listing_is_newest_first_and_filtered_and_tells_no_secret() {
     let first = accepted(&outbox, event("a", 0)).await;
     let second = accepted(&outbox, Accept { account: "second".to_owned(), ..event("b", 1) }).await;
     let refused = Settlement::Refused { status: 422, reason: "card: is invalid".to_owned() };
-    outbox.settle(first, refused, Some(decided()), at(2)).await.unwrap();
+    outbox.settle(first, refused, Some(decided().into()), at(2)).await.unwrap();
     let list = async |filter| outbox.list(filter).await.unwrap().iter().map(|row| row.id).collect::<Vec<_>>();
     assert_eq!(list(everything()).await, [second, first]);
     assert_eq!(list(Filter { limit: 1, ..everything() }).await, [second]);

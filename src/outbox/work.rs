@@ -4,10 +4,10 @@
 //! outside, because that transaction may yet be undone.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 
 use super::writer::Wake;
-use super::{Claimed, Decided, DeliveryId, Settlement, Standing};
+use super::{Claimed, Decided, DeliveryId, Settlement, UnderWay};
 
 pub(super) type Sql<T> = Result<T, rusqlite::Error>;
 
@@ -20,49 +20,48 @@ pub(super) fn execute(connection: &Connection, sql: &str, parameters: impl Param
     connection.prepare_cached(sql)?.execute(parameters)
 }
 
-pub(super) fn keep_card(connection: &Connection, id: DeliveryId, decided: Option<&Decided>) -> Sql<(Standing, Wake)> {
-    let Some(decided) = decided else {
-        if is_over(connection, id)? {
-            return Ok((Standing::Over, Wake::Nobody));
-        }
-        execute(connection, "UPDATE delivery SET is_unknown = 1 WHERE id = ?1", params![id.0])?;
-        return Ok((Standing::Open, Wake::Nobody));
-    };
-    // Two events are not decided side by side, unless the clock was set back. Only one has a card even then.
-    let kept = execute(
+/// Does not touch a settled row: its decision is the one it was settled by.
+pub(super) fn keep(connection: &Connection, id: DeliveryId, decided: Option<&Decided>) -> Sql<Wake> {
+    let Some(decided) = decided else { return Ok(Wake::Nobody) };
+    execute(
         connection,
-        "UPDATE delivery SET rule = ?2, revision = ?3, card = ?4, trace = ?5, is_unknown = 1
-         WHERE id = ?1 AND settled_at IS NULL
-         AND NOT EXISTS (SELECT 1 FROM ended_call
-             WHERE ended_call.account = delivery.account AND ended_call.call_id = delivery.call_id)
-         AND NOT EXISTS (SELECT 1 FROM delivery AS other
-             WHERE other.account = delivery.account AND other.call_id = delivery.call_id
-             AND other.id != delivery.id AND other.card IS NOT NULL)",
+        "UPDATE delivery SET rule = ?2, revision = ?3, card = ?4, trace = ?5 WHERE id = ?1 AND settled_at IS NULL",
         params![id.0, decided.rule, decided.revision, decided.card, decided.trace],
     )?;
-    Ok(match kept {
-        0 if is_over(connection, id)? => (Standing::Over, Wake::Nobody),
-        0 => (Standing::Superseded, Wake::Nobody),
-        _ => (Standing::Open, end_waiting(connection, id)?),
-    })
+    end_waiting(connection, id)
 }
 
-pub(super) fn retry_at(connection: &Connection, id: DeliveryId, at: Timestamp, why: &str) -> Sql<Standing> {
+pub(super) fn retry_at(
+    connection: &Connection,
+    id: DeliveryId,
+    decided: Option<&Decided>,
+    at: Timestamp,
+    why: &str,
+) -> Sql<bool> {
     if is_over(connection, id)? {
-        return Ok(Standing::Over);
+        return Ok(false);
     }
+    keep(connection, id, decided)?;
     execute(
         connection,
-        "UPDATE delivery SET state = 'pending', is_unknown = 0, claimable_at = ?2, reason = ?3 WHERE id = ?1",
+        "UPDATE delivery SET state = 'pending', is_unknown = 0, claimable_at = ?2, leased_until = NULL, reason = ?3 WHERE id = ?1",
         params![id.0, at.as_millisecond(), why],
     )?;
-    Ok(Standing::Open)
+    Ok(true)
 }
 
-pub(super) fn ask_at(connection: &Connection, id: DeliveryId, at: Timestamp, why: &str) -> Sql<()> {
+pub(super) fn ask_at(
+    connection: &Connection,
+    id: DeliveryId,
+    decided: Option<&Decided>,
+    at: Timestamp,
+    why: &str,
+) -> Sql<()> {
+    keep(connection, id, decided)?;
     execute(
         connection,
-        "UPDATE delivery SET state = 'unknown', claimable_at = ?2, reason = ?3 WHERE id = ?1 AND settled_at IS NULL",
+        "UPDATE delivery SET state = 'unknown', is_unknown = 1, claimable_at = ?2, leased_until = NULL, reason = ?3
+         WHERE id = ?1 AND settled_at IS NULL",
         params![id.0, at.as_millisecond(), why],
     )?;
     Ok(())
@@ -75,16 +74,27 @@ pub(super) fn settle(
     decided: Option<&Decided>,
     now: Timestamp,
 ) -> Sql<(bool, Wake)> {
-    if let Some(decided) = decided {
-        keep_decision(connection, id, decided)?;
-    }
     let has_card: Option<bool> = connection
         .prepare_cached(
-            "UPDATE delivery SET state = ?2, claimable_at = NULL, status = ?3, reason = ?4, settled_at = ?5
-             WHERE id = ?1 AND settled_at IS NULL RETURNING card IS NOT NULL",
+            "UPDATE delivery SET state = :state, claimable_at = NULL, leased_until = NULL, status = :status, reason = :reason,
+                    settled_at = :settled_at, rule = iif(:is_decided, :rule, rule),
+                    revision = iif(:is_decided, :revision, revision), card = iif(:is_decided, :card, card),
+                    trace = iif(:is_decided, :trace, trace)
+             WHERE id = :id AND settled_at IS NULL RETURNING card IS NOT NULL",
         )?
         .query_row(
-            params![id.0, settlement.state(), settlement.status(), settlement.reason(), now.as_millisecond()],
+            named_params! {
+                ":id": id.0,
+                ":state": settlement.state(),
+                ":status": settlement.status(),
+                ":reason": settlement.reason(),
+                ":settled_at": now.as_millisecond(),
+                ":is_decided": decided.is_some(),
+                ":rule": decided.and_then(|decided| decided.rule.as_deref()),
+                ":revision": decided.map(|decided| &decided.revision),
+                ":card": decided.and_then(|decided| decided.card.as_deref()),
+                ":trace": decided.map(|decided| &decided.trace),
+            },
             |row| row.get(0),
         )
         .optional()?;
@@ -92,16 +102,6 @@ pub(super) fn settle(
     let was_decided = has_card == Some(true) && decided.is_none();
     let wake = if was_decided { Wake::Nobody } else { end_waiting(connection, id)? };
     Ok((has_card.is_some(), wake))
-}
-
-/// Does not touch a settled row either: its decision is the one it was settled by.
-fn keep_decision(connection: &Connection, id: DeliveryId, decided: &Decided) -> Sql<()> {
-    execute(
-        connection,
-        "UPDATE delivery SET rule = ?2, revision = ?3, card = ?4, trace = ?5 WHERE id = ?1 AND settled_at IS NULL",
-        params![id.0, decided.rule, decided.revision, decided.card, decided.trace],
-    )?;
-    Ok(())
 }
 
 /// This delivery is decided: the next event of its call that waits is due. Whoever has a card is not waiting but retrying.
@@ -122,11 +122,11 @@ pub(super) fn hang_up(connection: &Connection, account: &str, call_id: &str, now
         "INSERT INTO ended_call (account, call_id, ended_at) VALUES (?1, ?2, ?3) ON CONFLICT (account, call_id) DO NOTHING",
         params![account, call_id, now.as_millisecond()],
     )?;
-    // A card that may have been sent is not called over: whoever sends it or asks about it meets `ended_call` and settles it.
+    // A card that may have been sent is not called over: whoever sends it or asks about it learns of the hang-up and settles it.
     execute(
         connection,
         "UPDATE delivery SET state = 'over', claimable_at = NULL, settled_at = ?3
-         WHERE account = ?1 AND call_id = ?2 AND settled_at IS NULL AND is_unknown = 0",
+         WHERE account = ?1 AND call_id = ?2 AND settled_at IS NULL AND leased_until IS NULL AND is_unknown = 0",
         params![account, call_id, now.as_millisecond()],
     )
 }
@@ -172,16 +172,26 @@ pub(super) fn keep_unreadable(
 }
 
 pub(super) fn pending(connection: &Connection) -> Sql<u64> {
-    let count: i64 =
-        connection.query_row("SELECT count(*) FROM delivery WHERE claimable_at IS NOT NULL", [], |row| row.get(0))?;
+    let count: i64 = connection.query_row(
+        "SELECT (SELECT count(*) FROM delivery WHERE claimable_at IS NOT NULL)
+                  + (SELECT count(*) FROM delivery WHERE leased_until IS NOT NULL)",
+        [],
+        |row| row.get(0),
+    )?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-pub(super) fn claimed(row: &rusqlite::Row<'_>) -> Sql<Claimed> {
+pub(super) fn claimed(row: &rusqlite::Row<'_>, under_way: &UnderWay) -> Sql<Claimed> {
+    let (account, call_id): (String, String) = (row.get("account")?, row.get("call_id")?);
+    let held = under_way.hold(&account, &call_id);
+    if row.get("has_ended")? {
+        held.end();
+    }
     Ok(Claimed {
         id: DeliveryId(row.get("id")?),
-        account: row.get("account")?,
-        call_id: row.get("call_id")?,
+        account,
+        call_id,
+        held,
         event: row.get("event")?,
         body: row.get("body")?,
         started_at: timestamp(row, "started_at")?,

@@ -192,7 +192,10 @@ fn serve(
     let mut taken = Vec::with_capacity(COMMANDS_PER_COMMIT_MAX);
     while commands.blocking_recv_many(&mut taken, COMMANDS_PER_COMMIT_MAX) > 0 {
         let mut jobs = Vec::with_capacity(taken.len());
+        // What waits must not hold up who looks at the rows, nor what is promised to a sender.
+        let mut is_due = false;
         for command in taken.drain(..) {
+            is_due |= !matches!(&command, Command::Run(job) if job.kept() == Kept::ByDisk);
             match command {
                 Command::Run(job) => jobs.push(job),
                 Command::Now => {}
@@ -205,7 +208,7 @@ fn serve(
                 }
             }
         }
-        jobs.extend(shared.later.take());
+        jobs.extend(shared.later.take(is_due));
         checkpoints.committed(jobs.len());
         let before = store.connection.total_changes();
         let committed = commit(&mut store.connection, &mut jobs, shared).map_err(Failure::from);

@@ -8,8 +8,8 @@ fn bridged(call_id: &str, second: i64) -> Accept {
     Accept { event: "call_bridged".to_owned(), ..event(call_id, second) }
 }
 
-fn no_card() -> (Settlement, Option<Decided>) {
-    (Settlement::NoCard { reason: "no rule".to_owned() }, Some(Decided { rule: None, card: None, ..decided() }))
+fn no_card() -> (Settlement, Option<Arc<Decided>>) {
+    (Settlement::NoCard { reason: "no rule".to_owned() }, Some(Decided { rule: None, card: None, ..decided() }.into()))
 }
 
 /// What is due, taken.
@@ -53,13 +53,14 @@ async fn an_event_that_waits_is_due_when_it_expires() {
 }
 
 #[tokio::test]
-async fn a_card_supersedes_the_other_event_before_it_is_sent_and_whatever_becomes_of_it() {
+async fn a_card_supersedes_the_other_event_while_it_is_sent_and_whatever_becomes_of_it() {
     let (_directory, outbox) = new();
     let first = accepted(&outbox, event("a", 0)).await;
     let second = accepted(&outbox, bridged("a", 0)).await;
-    assert_eq!(due(&outbox, at(0)).await, [first]);
+    let under_way = claim_one(&outbox, at(0)).await;
+    assert_eq!((under_way.id, under_way.standing()), (first, Standing::Open));
     let mut changed = pin!(outbox.changed());
-    assert_eq!(outbox.keep_card(first, Some(decided())).await.unwrap(), Standing::Open);
+    outbox.keep(first, decided().into()).await.unwrap();
     assert!(changed.as_mut().enable());
     let claimed = claim_one(&outbox, at(0)).await;
     assert_eq!((claimed.id, claimed.is_superseded), (second, true), "nor wait for the answer of the phone system");
@@ -75,16 +76,16 @@ async fn a_card_supersedes_the_other_event_before_it_is_sent_and_whatever_become
 }
 
 #[tokio::test]
-async fn of_two_events_that_are_decided_side_by_side_one_keeps_its_card() {
+async fn of_two_events_that_are_decided_side_by_side_one_may_send_its_card() {
     let (_directory, outbox) = new();
     let first = accepted(&outbox, event("a", 0)).await;
     let second = accepted(&outbox, bridged("a", 0)).await;
     assert_eq!(due(&outbox, at(0)).await, [first]);
-    assert_eq!(due(&outbox, at(90)).await, [second, first], "with a clock that is set back after this");
-    assert_eq!(outbox.keep_card(second, Some(decided())).await.unwrap(), Standing::Open);
-    assert_eq!(outbox.keep_card(first, Some(decided())).await.unwrap(), Standing::Superseded);
-    assert_eq!(outbox.show(first).await.unwrap().unwrap().card, None);
-    assert_eq!(outbox.keep_card(second, None).await.unwrap(), Standing::Open, "its next attempt");
+    let claimed = outbox.claim(at(90), LEASE, 10).await.unwrap();
+    let [later, earlier] = claimed.as_slice() else { panic!("with a clock that is set back after this: {claimed:?}") };
+    assert_eq!((later.id, earlier.id), (second, first));
+    assert_eq!((later.standing(), earlier.standing()), (Standing::Open, Standing::Superseded));
+    assert_eq!(later.standing(), Standing::Open, "its next attempt");
 }
 
 #[tokio::test]
@@ -94,13 +95,14 @@ async fn the_order_of_a_calls_events_survives_a_killed_process() {
     let second = accepted(&outbox, bridged("a", 0)).await;
     assert_eq!(due(&outbox, at(0)).await, [first]);
     let (copy, undecided) = killed(&directory);
-    assert_eq!(due(&undecided, at(1)).await, [first]);
+    let again = claim_one(&undecided, at(1)).await;
+    assert_eq!((again.id, again.is_unknown), (first, true), "it may have been sent before it was kept");
     let (settlement, without_card) = no_card();
     assert!(undecided.settle(first, settlement, without_card, at(1)).await.unwrap());
     let (_copy, settled) = killed(&copy);
     assert_eq!(due(&settled, at(1)).await, [second]);
 
-    assert_eq!(outbox.keep_card(first, Some(decided())).await.unwrap(), Standing::Open);
+    outbox.keep(first, decided().into()).await.unwrap();
     let (_copy, kept) = killed(&directory);
     let claimed = kept.claim(at(1), LEASE, 10).await.unwrap();
     let found: Vec<_> = claimed.iter().map(|one| (one.id, one.card.clone(), one.is_superseded)).collect();
@@ -126,7 +128,7 @@ async fn an_event_that_is_taken_as_it_is_accepted_is_the_same_as_one_that_was_cl
     assert_eq!(due(&outbox, at(29)).await, []);
     let again = claim_one(&outbox, at(30)).await;
     assert_eq!(again.attempts, 1, "the lease ran out, and the attempt counts");
-    assert_eq!(format!("{again:?}"), format!("{:?}", Claimed { attempts: 1, ..taken }));
+    assert_eq!(format!("{again:?}"), format!("{:?}", Claimed { attempts: 1, is_unknown: true, ..taken }));
     let (_copy, next) = killed(&directory);
     assert_eq!(due(&next, at(0)).await, [id], "a new process need not wait for the lease");
 }
@@ -160,16 +162,27 @@ async fn only_the_first_event_of_a_call_that_goes_on_is_taken_as_it_is_accepted(
 }
 
 #[tokio::test]
-async fn a_settlement_is_written_with_what_is_written_next_and_by_itself_where_nothing_is() {
+async fn a_settlement_is_written_with_others_or_before_somebody_looks_or_by_itself_soon() {
     let (_directory, outbox) = new();
     let (first, second) = (accepted(&outbox, event("a", 0)).await, accepted(&outbox, event("b", 0)).await);
     let sent = || Settlement::Sent { status: 201 };
     let mut settling = pin!(outbox.settle(first, sent(), None, at(1)));
     assert!(settling.as_mut().now_or_never().is_none());
     assert_eq!(state(&outbox, first).await, State::Pending, "nobody waits for it so far, so nothing is written");
+    accepted(&outbox, event("c", 0)).await;
+    assert_eq!(state(&outbox, first).await, State::Pending, "no sender waits for it");
     outbox.pending().await.unwrap();
-    assert_eq!(state(&outbox, first).await, State::Sent);
+    assert_eq!(state(&outbox, first).await, State::Sent, "who counts them, counts it");
     assert!(settling.await.unwrap());
     assert!(outbox.settle(second, sent(), None, at(1)).await.unwrap());
     assert_eq!(state(&outbox, second).await, State::Sent);
+
+    let many = futures_util::future::join_all((0..100).map(|number| {
+        let outbox = outbox.clone();
+        async move {
+            let id = accepted(&outbox, event(&format!("many-{number}"), 0)).await;
+            outbox.settle(id, Settlement::Over, None, at(1)).await.unwrap()
+        }
+    }));
+    assert!(many.await.into_iter().all(|is_settled| is_settled));
 }

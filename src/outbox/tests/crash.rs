@@ -49,10 +49,10 @@ impl Life {
         id
     }
 
-    /// Claims all that is due, and keeps a card for this one, which is about to be sent.
-    async fn card(&mut self, id: DeliveryId, second: i64, decided: Option<Decided>) {
-        self.outbox.claim(at(second), LEASE, 10).await.unwrap();
-        assert_eq!(self.outbox.keep_card(id, decided).await.unwrap(), Standing::Open);
+    /// Claims all that is due; this one may be sent.
+    async fn claim(&mut self, id: DeliveryId, second: i64) -> Claimed {
+        let claimed = self.outbox.claim(at(second), LEASE, 10).await.unwrap();
+        claimed.into_iter().find(|one| one.id == id && one.standing() == Standing::Open).unwrap()
     }
 
     async fn hang_up(&mut self, call_id: &'static str) {
@@ -67,33 +67,41 @@ async fn lived() -> Life {
     let mut life = Life { directory, outbox, known: Vec::new() };
     let sent = life.accept("sent", "call_init").await;
     life.accept("sent", BRIDGED).await;
-    life.card(sent, 0, Some(decided())).await;
+    life.claim(sent, 0).await;
     life.now_known(Known::Shown("sent"));
-    life.outbox.settle(sent, Settlement::Sent { status: 201 }, None, at(1)).await.unwrap();
+    life.outbox.settle(sent, Settlement::Sent { status: 201 }, Some(decided().into()), at(1)).await.unwrap();
 
     let again = life.accept("again", "call_init").await;
-    life.card(again, 1, Some(decided())).await;
-    life.outbox.retry_at(again, at(2), "503".to_owned()).await.unwrap();
+    life.claim(again, 1).await;
+    life.outbox.retry_at(again, Some(decided().into()), at(2), "503".to_owned()).await.unwrap();
     life.outbox.keep_unreadable("hipcall", "not JSON", b"?", at(2)).await.unwrap();
     life.now_known(Known::Unreadable);
-    life.card(again, 2, None).await;
+    life.claim(again, 2).await;
     life.now_known(Known::Shown("again"));
-    life.outbox.ask_at(again, at(3), "no answer".to_owned()).await.unwrap();
+    life.outbox.ask_at(again, None, at(3), "no answer".to_owned()).await.unwrap();
     life.hang_up("again").await;
 
     life.hang_up("over").await;
     life.accept("over", "call_init").await;
     let brief = life.accept("brief", "call_init").await;
-    life.outbox.claim(at(3), LEASE, 10).await.unwrap();
+    let hung_up = life.claim(brief, 3).await;
     life.hang_up("brief").await;
-    assert_eq!(life.outbox.keep_card(brief, Some(decided())).await.unwrap(), Standing::Over);
+    assert_eq!(hung_up.standing(), Standing::Over);
+    life.outbox.settle(brief, Settlement::Over, None, at(3)).await.unwrap();
+
+    let slow = life.accept("slow", "call_init").await;
+    life.accept("slow", BRIDGED).await;
+    life.claim(slow, 3).await;
+    life.now_known(Known::Shown("slow"));
+    life.outbox.keep(slow, decided().into()).await.unwrap();
+    life.outbox.settle(slow, Settlement::Sent { status: 201 }, None, at(4)).await.unwrap();
 
     let without = life.accept("without", "call_init").await;
     life.accept("without", BRIDGED).await;
     life.outbox.claim(at(3), LEASE, 10).await.unwrap();
     let (settlement, nothing) =
         (Settlement::NoCard { reason: "no rule".to_owned() }, Decided { card: None, ..decided() });
-    life.outbox.settle(without, settlement, Some(nothing), at(4)).await.unwrap();
+    life.outbox.settle(without, settlement, Some(nothing.into()), at(4)).await.unwrap();
     life.outbox.forget(at(5), SignedDuration::from_secs(60)).await.unwrap();
     life
 }
@@ -109,8 +117,7 @@ async fn worked_off(outbox: &Outbox, shown: &BTreeSet<&str>) -> Vec<String> {
             } else if one.card.is_none() && one.is_superseded {
                 Settlement::Superseded
             } else {
-                let decided = one.card.is_none().then(decided);
-                match outbox.keep_card(one.id, decided).await.unwrap() {
+                match one.standing() {
                     Standing::Over => Settlement::Over,
                     Standing::Superseded => Settlement::Superseded,
                     Standing::Open => {
@@ -119,7 +126,9 @@ async fn worked_off(outbox: &Outbox, shown: &BTreeSet<&str>) -> Vec<String> {
                     }
                 }
             };
-            outbox.settle(one.id, settlement, None, at(11)).await.unwrap();
+            let decided =
+                (one.card.is_none() && matches!(settlement, Settlement::Sent { .. })).then(|| decided().into());
+            outbox.settle(one.id, settlement, decided, at(11)).await.unwrap();
         }
     }
     sent

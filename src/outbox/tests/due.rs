@@ -56,7 +56,8 @@ async fn what_is_in_somebodys_hands_is_left_to_them() {
     accepted(&outbox, event("leased", 0)).await;
     outbox.claim(at(59), LEASE, 10).await.unwrap();
     assert_eq!(expired(&outbox, 60).await, [""; 0]);
-    assert_eq!(expired(&outbox, 89).await, ["leased"], "its worker is gone");
+    assert_eq!(expired(&outbox, 89).await, [""; 0], "its worker is gone, and may have sent it");
+    assert_eq!(expired(&outbox, 120).await, ["leased"], "nobody asked about it for a minute");
 }
 
 #[tokio::test]
@@ -64,8 +65,7 @@ async fn what_may_have_been_sent_is_left_to_be_asked_about_for_a_minute() {
     let (_directory, outbox) = new();
     let id = accepted(&outbox, event("sent", 0)).await;
     claim_one(&outbox, at(1)).await;
-    outbox.keep_card(id, Some(decided())).await.unwrap();
-    outbox.ask_at(id, at(2), "no answer".to_owned()).await.unwrap();
+    outbox.ask_at(id, Some(decided().into()), at(2), "no answer".to_owned()).await.unwrap();
     assert_eq!(expired(&outbox, 119).await, [""; 0]);
     assert_eq!(expired(&outbox, 120).await, ["sent"]);
 }
@@ -79,9 +79,9 @@ async fn many_are_settled_in_steps_and_the_next_event_of_a_call_is_due_then() {
     let later = Accept { event: "call_bridged".to_owned(), expires_at: at(500), ..event("call-0", 1) };
     accepted(&outbox, later).await;
     assert!(!names(&outbox.claim(at(2), LEASE, 1000).await.unwrap()).is_empty());
-    let (first, second) = (expired(&outbox, 100).await, expired(&outbox, 100).await);
+    let (first, second) = (expired(&outbox, 120).await, expired(&outbox, 120).await);
     assert_eq!((first.len(), second.len()), (EXPIRED_ROWS_MAX, 1));
-    let claimed = outbox.claim(at(100), LEASE, 1000).await.unwrap();
+    let claimed = outbox.claim(at(120), LEASE, 1000).await.unwrap();
     assert_eq!((names(&claimed), claimed[0].event.as_str()), (vec!["call-0"], "call_bridged"));
 }
 
@@ -91,15 +91,14 @@ async fn what_was_asked_of_the_api_lately_can_be_read() {
     let settled = async |call_id: &str, second: i64, decided: Decided| {
         let id = accepted(&outbox, event(call_id, second)).await;
         claim_one(&outbox, at(second)).await;
-        outbox.keep_card(id, Some(decided.clone())).await.unwrap();
-        outbox.settle(id, Settlement::Sent { status: 201 }, None, at(second + 1)).await.unwrap();
+        outbox.settle(id, Settlement::Sent { status: 201 }, Some(decided.into()), at(second + 1)).await.unwrap();
     };
     settled("long-ago", 0, decided()).await;
     settled("lately", 50, decided()).await;
     settled("without-a-card", 52, Decided { card: None, ..decided() }).await;
     let under_way = accepted(&outbox, event("under-way", 55)).await;
     claim_one(&outbox, at(55)).await;
-    outbox.keep_card(under_way, Some(decided())).await.unwrap();
+    outbox.keep(under_way, decided().into()).await.unwrap();
     accepted(&outbox, event("waits", 56)).await;
     let mut spent: Vec<_> =
         outbox.spent(at(10), at(70)).await.unwrap().into_iter().map(|one| (one.at, one.attempts)).collect();

@@ -98,7 +98,7 @@ async fn what_is_left_of_a_delivery_is_its_row_and_a_webhook_that_comes_again_is
     let (_directory, outbox) = new();
     let id = accepted(&outbox, call("a", "0532 123 45 67", "")).await;
     let settlement = Settlement::Refused { status: 422, reason: "text of Jane".to_owned() };
-    outbox.settle(id, settlement, Some(decided_for("Jane", 0)), at(1)).await.unwrap();
+    outbox.settle(id, settlement, Some(decided_for("Jane", 0).into()), at(1)).await.unwrap();
     let before = outbox.show(id).await.unwrap().unwrap();
     assert_eq!(erase(&outbox, "+905321234567").await, (1, 0));
     let after = outbox.show(id).await.unwrap().unwrap();
@@ -112,13 +112,14 @@ async fn what_is_left_of_a_delivery_is_its_row_and_a_webhook_that_comes_again_is
 async fn whoever_works_on_a_forgotten_delivery_writes_nothing_back() {
     let (directory, outbox) = new();
     let id = accepted(&outbox, call("a", "+905321234567", "")).await;
-    claim_one(&outbox, at(0)).await;
+    let claimed = claim_one(&outbox, at(0)).await;
     let waiting = accepted(&outbox, call("b", "+905321234567", "")).await;
     assert_eq!(erase(&outbox, "+905321234567").await, (2, 0));
-    assert_eq!(outbox.keep_card(id, Some(decided_for("Jane Canary", 0))).await.unwrap(), Standing::Over);
-    outbox.retry_at(id, at(5), "why".to_owned()).await.unwrap();
+    assert_eq!(claimed.standing(), Standing::Over, "nor is its card sent any more");
+    outbox.keep(id, decided_for("Jane Canary", 0).into()).await.unwrap();
+    assert!(!outbox.retry_at(id, Some(decided_for("Jane Canary", 0).into()), at(5), "why".to_owned()).await.unwrap());
     let settlement = Settlement::Sent { status: 201 };
-    assert!(!outbox.settle(id, settlement, Some(decided_for("Jane Canary", 0)), at(6)).await.unwrap());
+    assert!(!outbox.settle(id, settlement, Some(decided_for("Jane Canary", 0).into()), at(6)).await.unwrap());
     for id in [id, waiting] {
         let detail = outbox.show(id).await.unwrap().unwrap();
         assert_eq!((detail.row.state, detail.row.settled_at), (State::NoCard, Some(at(100))));
@@ -133,7 +134,7 @@ async fn a_call_whose_card_was_forgotten_gets_no_second_one() {
     let (_directory, outbox) = new();
     let first = accepted(&outbox, call("a", "+905321234567", "")).await;
     claim_one(&outbox, at(0)).await;
-    outbox.keep_card(first, Some(decided_for("Jane", 0))).await.unwrap();
+    outbox.keep(first, decided_for("Jane", 0).into()).await.unwrap();
     assert_eq!(erase(&outbox, "+905321234567").await, (1, 0));
     let bridged = Accept { event: "call_bridged".to_owned(), ..call("a", "+905321234567", "") };
     let second = accepted(&outbox, bridged).await;

@@ -41,8 +41,9 @@ async fn a_full_disk_is_told_until_something_is_written_and_nothing_is_half_writ
 #[tokio::test]
 async fn a_hang_up_that_could_not_be_written_still_ends_its_call() {
     let (_directory, outbox) = new();
-    let id = accepted(&outbox, event("a", 0)).await;
-    claim_one(&outbox, at(0)).await;
+    accepted(&outbox, event("a", 0)).await;
+    let waits = accepted(&outbox, Accept { event: "call_bridged".to_owned(), ..event("a", 0) }).await;
+    let claimed = claim_one(&outbox, at(0)).await;
     let release = hold_writer(&outbox).await;
     let (hung_up, other) = (outbox.clone(), outbox.clone());
     let hung_up = tokio::spawn(async move { hung_up.hang_up("hipcall", "a", at(1)).await });
@@ -52,20 +53,21 @@ async fn a_hang_up_that_could_not_be_written_still_ends_its_call() {
     drop(release);
     assert!(matches!(hung_up.await.unwrap(), Err(OutboxError::Storage(_))));
     fails.await.unwrap().unwrap_err();
-    assert_eq!(outbox.keep_card(id, Some(decided())).await.unwrap(), Standing::Over);
-    assert_eq!(state(&outbox, id).await, State::Over);
+    assert_eq!(claimed.standing(), Standing::Over);
+    assert!(!outbox.retry_at(claimed.id, None, at(2), "503".to_owned()).await.unwrap(), "it was written before this");
+    assert_eq!(state(&outbox, waits).await, State::Over);
 }
 
 #[tokio::test]
 async fn a_hang_up_that_nobody_waits_for_any_more_ends_its_call_too() {
     let (directory, outbox) = new();
     let id = accepted(&outbox, event("a", 0)).await;
-    claim_one(&outbox, at(0)).await;
+    let claimed = claim_one(&outbox, at(0)).await;
+    outbox.retry_at(claimed.id, None, at(9), "503".to_owned()).await.unwrap();
     // Dropped before it is even queued, which is as if its commit had failed later.
     let release = hold_writer(&outbox).await;
     drop(outbox.owed.unless_paid(HangUp { account: "hipcall".to_owned(), call_id: "a".to_owned(), at: at(1) }));
     drop(release);
-    assert_eq!(outbox.keep_card(id, Some(decided())).await.unwrap(), Standing::Over);
     outbox.hang_up("hipcall", "b", at(2)).await.unwrap();
     let (_copy, outbox) = killed(&directory);
     assert_eq!(state(&outbox, id).await, State::Over, "it is on the disk");

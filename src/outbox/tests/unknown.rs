@@ -2,11 +2,11 @@
 
 use super::*;
 
-/// A delivery whose card is about to be sent.
+/// A delivery whose card is under way.
 async fn sending(outbox: &Outbox, call_id: &str) -> DeliveryId {
     let id = accepted(outbox, event(call_id, 0)).await;
-    claim_one(outbox, at(0)).await;
-    assert_eq!(outbox.keep_card(id, Some(decided())).await.unwrap(), Standing::Open);
+    assert_eq!(claim_one(outbox, at(0)).await.standing(), Standing::Open);
+    outbox.keep(id, decided().into()).await.unwrap();
     id
 }
 
@@ -24,10 +24,10 @@ async fn who_was_killed_while_sending_leaves_an_unknown_outcome() {
 async fn what_was_not_sent_is_not_unknown() {
     let (directory, outbox) = new();
     let id = sending(&outbox, "a").await;
-    assert_eq!(outbox.retry_at(id, at(5), "503".to_owned()).await.unwrap(), Standing::Open);
+    assert!(outbox.retry_at(id, None, at(5), "503".to_owned()).await.unwrap());
+    let (_copy, again) = killed(&directory);
+    assert_eq!(state(&again, id).await, State::Pending);
     assert!(!claim_one(&outbox, at(5)).await.is_unknown);
-    let (_copy, outbox) = killed(&directory);
-    assert_eq!(state(&outbox, id).await, State::Pending);
 }
 
 #[tokio::test]
@@ -39,11 +39,11 @@ async fn a_hang_up_leaves_what_may_have_been_sent_to_its_worker() {
     }
     assert!(outbox.settle(sent, Settlement::Sent { status: 201 }, None, at(2)).await.unwrap());
     assert_eq!(state(&outbox, sent).await, State::Sent);
-    outbox.ask_at(lost, at(3), "no answer".to_owned()).await.unwrap();
+    outbox.ask_at(lost, None, at(3), "no answer".to_owned()).await.unwrap();
     assert_eq!(state(&outbox, lost).await, State::Unknown);
-    assert!(claim_one(&outbox, at(3)).await.is_unknown);
-    assert_eq!(outbox.keep_card(lost, None).await.unwrap(), Standing::Over, "it is not sent again");
-    assert_eq!(outbox.retry_at(lost, at(9), "503".to_owned()).await.unwrap(), Standing::Over);
+    let claimed = claim_one(&outbox, at(3)).await;
+    assert_eq!((claimed.is_unknown, claimed.standing()), (true, Standing::Over), "it is not sent again");
+    assert!(!outbox.retry_at(lost, None, at(9), "503".to_owned()).await.unwrap());
     assert!(outbox.settle(lost, Settlement::Over, None, at(4)).await.unwrap());
 }
 
@@ -53,7 +53,8 @@ async fn a_card_that_an_earlier_version_left_unsettled_may_have_been_sent() {
     let id = sending(&outbox, "a").await;
     outbox.close().await;
     let path = directory.path().join("outbox.sqlite3");
-    let earlier = "ALTER TABLE delivery DROP COLUMN is_unknown; ALTER TABLE delivery DROP COLUMN traceparent; DROP INDEX delivery_expiring; DROP TABLE boot; PRAGMA user_version = 1;";
+    let earlier = "ALTER TABLE delivery DROP COLUMN is_unknown; ALTER TABLE delivery DROP COLUMN traceparent; DROP INDEX delivery_expiring; DROP TABLE boot;
+                   UPDATE delivery SET claimable_at = leased_until; DROP INDEX delivery_leased; ALTER TABLE delivery DROP COLUMN leased_until; PRAGMA user_version = 1;";
     Connection::open(path).unwrap().execute_batch(earlier).unwrap();
     let outbox = open(directory.path()).unwrap();
     assert_eq!(state(&outbox, id).await, State::Unknown);
