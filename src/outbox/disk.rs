@@ -18,7 +18,7 @@ use super::writer::{Failure, Job};
 const TRANSACTIONS_MAX: usize = 64;
 
 /// Between two waits: each costs processor time and holds up the writer, and the sender has seconds. No card waits for this.
-const WAIT_EVERY: Duration = Duration::from_millis(2);
+const WAIT_EVERY: Duration = Duration::from_millis(5);
 
 /// Commands that are committed and not answered.
 pub(super) struct Promised {

@@ -14,8 +14,9 @@ use super::{Outbox, OutboxError};
 /// How long something waits for company. That long a restart has to ask about a card that was sent.
 const WAITS_AT_MOST: Duration = Duration::from_millis(20);
 
-/// How many are written at once, however short the first one has waited: more hardly saves pages, and each holds memory.
-const ENOUGH: usize = 50;
+/// How many are written at once, however short the first one has waited: of many more, events that come in would have to wait
+/// for milliseconds, and few pages would be saved.
+const ENOUGH: usize = 16;
 
 /// What waits.
 #[derive(Default)]
