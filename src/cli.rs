@@ -33,9 +33,11 @@ mod token_expiry;
 mod traces;
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Runtime;
 
 /// What the command line and its manual page end with.
 const EXIT_CODES: &str = "Exit codes: 0 fine; 1 rules or tests are wrong, or no card came out where one was asked for; \
@@ -116,4 +118,11 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Waits for what a command does. In a box, since `block_on` would hold the whole of each command once for each kind of runtime:
+/// a longer build and a larger program, for nothing.
+fn wait<'f, T>(runtime: &Runtime, future: impl Future<Output = T> + 'f) -> T {
+    let future: Pin<Box<dyn Future<Output = T> + 'f>> = Box::pin(future);
+    runtime.block_on(future)
 }

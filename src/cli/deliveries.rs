@@ -12,7 +12,7 @@ use reqwest::{Client, Method, StatusCode, Url};
 use serde_json::{Value, json};
 
 use super::out::{self, Colour};
-use super::{Ended, settings, shown};
+use super::{Ended, settings, shown, wait};
 use crate::outbox::{Filter, LIST_ROWS_MAX, Outbox, State};
 
 /// How long the server may take; it only reads, or makes one row due.
@@ -99,7 +99,7 @@ fn since(text: &str) -> Result<Since, String> {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(answer(arguments))
+    wait(&runtime, answer(arguments))
 }
 
 async fn answer(arguments: &Arguments) -> Result<Ended> {

@@ -20,7 +20,7 @@ use super::keeping::Keeping;
 use super::out::{Colour, coloured};
 use super::server::{Addresses, Server};
 use super::traces::Traces;
-use super::{Ended, out, problems, settings, shown, tables};
+use super::{Ended, out, problems, settings, shown, tables, wait};
 use crate::rules::{Account, Accounts, Environment, Live, Rejected, Secrets};
 use crate::source::Network;
 use phone::{Phone, Rung};
@@ -47,7 +47,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(demo(arguments, rules))
+    wait(&runtime, demo(arguments, rules))
 }
 
 async fn demo(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Ended, out, settings, shown};
+use super::{Ended, out, settings, shown, wait};
 use crate::engine::{self, Explanation, Outcome};
 use crate::event::{Call, Event};
 use crate::rules::{DEFAULT_ACCOUNT, Given, Loaded, RuleSet, Secrets, load, records_from_yaml};
@@ -59,10 +59,10 @@ pub(super) fn run(arguments: &Arguments, path: &Path) -> Result<Ended> {
     };
     let rules = with_given(rules);
     let Some(event) = &arguments.event else {
-        return runtime.block_on(reach::run(&rules, arguments.reach.as_deref().unwrap_or_default(), arguments.format));
+        return wait(&runtime, reach::run(&rules, arguments.reach.as_deref().unwrap_or_default(), arguments.format));
     };
     let body = body(event)?;
-    let (here, ended) = runtime.block_on(explained(arguments, &rules, &body))?;
+    let (here, ended) = wait(&runtime, explained(arguments, &rules, &body))?;
     let Some(other) = &arguments.against else {
         match arguments.format {
             Format::Json => out::line(&serde_json::to_string_pretty(&here)?),
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Arguments, path: &Path) -> Result<Ended> {
         return Ok(ended);
     };
     let Some(rules) = self::rules(arguments, other)? else { return Ok(Ended::Wrong) };
-    let (there, _) = runtime.block_on(explained(arguments, &with_given(rules), &body))?;
+    let (there, _) = wait(&runtime, explained(arguments, &with_given(rules), &body))?;
     match arguments.format {
         Format::Json => out::line(&serde_json::to_string_pretty(&against::report(&here, &there))?),
         Format::Text => against::text(&here, &there).iter().for_each(|line| out::line(line)),

@@ -18,7 +18,7 @@ use super::acme::AcmeArguments;
 use super::keeping::Keeping;
 use super::reloading::{self, Again};
 use super::server::{Addresses, STOPPED_WITHIN, Server};
-use super::{Ended, files, out, settings, token_expiry, traces::Traces};
+use super::{Ended, files, out, settings, token_expiry, traces::Traces, wait};
 use crate::rules::{LastGood, Live, Rejected, Secrets, address_range};
 use crate::web::CertificateFiles;
 
@@ -105,7 +105,7 @@ pub(super) fn run(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let again = Again { live, network, account, last_good };
-    let served = runtime.block_on(serve(arguments, Arc::new(again), admin_token));
+    let served = wait(&runtime, serve(arguments, Arc::new(again), admin_token));
     runtime.shutdown_timeout(THREADS_END_WITHIN);
     served?;
     Ok(Ended::Fine)

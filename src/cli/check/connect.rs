@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-use crate::cli::{problems, settings};
+use crate::cli::{problems, settings, wait};
 use crate::engine::{SourceStep, ask_every_source};
 use crate::event::{Call, CustomerNumber, Event, example_numbers};
 use crate::problem::{Code, Problem};
@@ -26,7 +26,7 @@ pub(super) struct Connected<'r> {
 pub(super) fn ask(rules: &RuleSet) -> Result<Vec<Connected<'_>>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let call = call(rules)?;
-    runtime.block_on(async {
+    wait(&runtime, async {
         let deadline = Instant::now() + rules.defaults.decide_within;
         let mut connected = Vec::new();
         for step in ask_every_source(rules, &call, deadline).await {

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
 use super::difference::differences;
-use crate::cli::annotation;
+use crate::cli::{annotation, wait};
 use crate::condition::{Facts, Step, When};
 use crate::engine::{self, Decision, Explanation};
 use crate::event::Call;
@@ -105,5 +105,5 @@ impl Ran {
 }
 
 fn decide(rules: &RuleSet, call: &Call, runtime: &Runtime) -> Decision {
-    runtime.block_on(async { engine::decide(rules, call, Instant::now() + rules.defaults.decide_within).await })
+    wait(runtime, async { engine::decide(rules, call, Instant::now() + rules.defaults.decide_within).await })
 }
