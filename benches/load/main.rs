@@ -34,6 +34,9 @@ use server::{Customers, Kind, Server};
 /// Before figures count: connections are opened, and what is made once is made.
 const WARM_UP: Duration = Duration::from_secs(1);
 
+/// When a rule is changed, of the time that counts.
+const CHANGED_AFTER: Duration = Duration::from_secs(1);
+
 /// How long the last cards may take.
 const LAST_CARDS_WITHIN: Duration = Duration::from_secs(15);
 
@@ -127,6 +130,8 @@ enum Load {
     Closed,
     /// So many calls a second.
     Open(f64),
+    /// The same, and meanwhile a rule is changed.
+    Reloading(f64),
 }
 
 async fn measure(arguments: &Arguments, kind: Kind, customers: Customers, load: Load) -> Measured {
@@ -146,13 +151,22 @@ async fn measure(arguments: &Arguments, kind: Kind, customers: Customers, load: 
     let sending = async {
         match load {
             Load::Closed => senders.closed_loop(until).await,
-            Load::Open(per_second) => senders.open_loop(per_second, until).await,
+            Load::Open(per_second) | Load::Reloading(per_second) => senders.open_loop(per_second, until).await,
         }
     };
-    let (processor, ()) = tokio::join!(processor, sending);
+    let reloading = async {
+        if let Load::Reloading(_) = load {
+            tokio::time::sleep_until((from + CHANGED_AFTER).into()).await;
+            server.change_rules();
+        }
+    };
+    let (processor, (), ()) = tokio::join!(processor, sending, reloading);
     let end = Instant::now() + LAST_CARDS_WITHIN;
     while !calls.is_done() && Instant::now() < end {
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+    if let Load::Reloading(_) = load {
+        assert!(server.has_changed_rules(), "the changed rules are not in force");
     }
     Measured {
         figures: calls.figures(from, until),
@@ -196,6 +210,9 @@ async fn compare(arguments: &Arguments, comparison: &Comparison) {
         let own_half = first_rate / 2.0;
         measured.extend(rounds(arguments, &comparison.servers[..1], comparison.customers, Load::Open(own_half)).await);
         names.push(format!(" at {own_half:.0}"));
+    } else {
+        measured.extend(rounds(arguments, &comparison.servers[1..], comparison.customers, Load::Reloading(half)).await);
+        names.push(" reloaded".to_owned());
     }
     for (name, measured) in names.iter().zip(&measured) {
         let [p50, p90, p99, p999] =

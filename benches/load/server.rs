@@ -45,8 +45,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// From its start until it served.
     pub ready_after: Duration,
-    /// From its start until it served.
-    _directory: TempDir,
+    /// Its rules, its table, its data and its log.
+    directory: TempDir,
 }
 
 impl Drop for Server {
@@ -72,6 +72,19 @@ impl Server {
                 callcard(directory, &card_api)
             }
         }
+    }
+
+    /// Changes a rule, which Callcard notices by itself.
+    pub fn change_rules(&self) {
+        let [rules, changed] = ["rules.yaml", "rules.changed"].map(|name| self.directory.path().join(name));
+        let text = fs::read_to_string(&rules).unwrap().replace("\"Branch 1\"", "\"The first branch\"");
+        fs::write(&changed, text).unwrap();
+        fs::rename(&changed, &rules).unwrap();
+    }
+
+    /// Whether changed rules came into force.
+    pub fn has_changed_rules(&self) -> bool {
+        fs::read_to_string(self.directory.path().join("log")).unwrap().contains("new rules are in force")
     }
 
     /// Seconds of processor time that it has used.
@@ -108,7 +121,7 @@ fn reference(directory: TempDir, customers: Customers, card_api: &str, crm: &str
     let mut address = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
     let address = address.trim().parse().unwrap();
-    Server { child, address, ready_after: begun.elapsed(), _directory: directory }
+    Server { child, address, ready_after: begun.elapsed(), directory: directory }
 }
 
 fn callcard(directory: TempDir, card_api: &str) -> Server {
@@ -137,7 +150,7 @@ fn callcard(directory: TempDir, card_api: &str) -> Server {
         assert!(begun.elapsed() < READY_WITHIN, "it does not serve:\n{text}");
         std::thread::sleep(LOOK_EVERY);
     };
-    Server { child, address, ready_after: begun.elapsed(), _directory: directory }
+    Server { child, address, ready_after: begun.elapsed(), directory: directory }
 }
 
 fn write_table(path: &Path) {
