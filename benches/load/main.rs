@@ -165,8 +165,11 @@ async fn measure(arguments: &Arguments, kind: Kind, customers: Customers, load: 
     while !calls.is_done() && Instant::now() < end {
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    if let Load::Reloading(_) = load {
-        assert!(server.has_changed_rules(), "the changed rules are not in force");
+    while let Load::Reloading(_) = load
+        && !server.has_changed_rules()
+    {
+        assert!(Instant::now() < end, "the changed rules are not in force");
+        tokio::time::sleep(LOOK_EVERY).await;
     }
     Measured {
         figures: calls.figures(from, until),

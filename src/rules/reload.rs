@@ -16,10 +16,6 @@ use super::watch::Watch;
 use super::{Environment, Loaded, Origin, RuleSet, Written, load};
 use crate::problem::{Code, Place, Problem};
 
-/// The least that is left to a thread beside others, about a fiftieth; alone it has a whole processor.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 19;
-
 /// As much as the first thread has, which loads at the start: files may be nested as deep here as there. Only what is used of it
 /// takes memory.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
@@ -213,15 +209,20 @@ impl Reloading {
     }
 }
 
-/// Loads on a thread of its own, which gives way to those that serve calls, and so do the threads that it starts. What it
-/// gave away a thread can't take back without privileges.
+/// Loads on a thread of its own, which gives way to those that serve calls, and so do the threads that it starts. Its policy is
+/// the idle one of sched(7): a processor on which nothing else runs counts as free, so that a call is worked on there at once.
+/// However nice a thread is otherwise, calls queue up on the other processors.
 fn load_aside(path: &Path, environment: &Environment<'_>) -> Loaded {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("reload".to_owned()).stack_size(STACK_BYTES);
         let loading = thread.spawn_scoped(scope, || {
-            // Elsewhere it would be the whole process. Where it is refused, calls share the processor with the load.
+            // Where it is refused, calls share the processor with the load.
             #[cfg(target_os = "linux")]
-            let _ = rustix::process::setpriority_process(None, NICENESS);
+            let _ = thread_priority::set_thread_priority_and_policy(
+                thread_priority::thread_native_id(),
+                thread_priority::ThreadPriority::Min,
+                thread_priority::ThreadSchedulePolicy::Normal(thread_priority::NormalThreadSchedulePolicy::Idle),
+            );
             load(path, environment)
         });
         match loading {
