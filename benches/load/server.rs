@@ -121,7 +121,7 @@ fn reference(directory: TempDir, customers: Customers, card_api: &str, crm: &str
     let mut address = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
     let address = address.trim().parse().unwrap();
-    Server { child, address, ready_after: begun.elapsed(), directory: directory }
+    Server { child, address, ready_after: begun.elapsed(), directory }
 }
 
 fn callcard(directory: TempDir, card_api: &str) -> Server {
@@ -150,7 +150,7 @@ fn callcard(directory: TempDir, card_api: &str) -> Server {
         assert!(begun.elapsed() < READY_WITHIN, "it does not serve:\n{text}");
         std::thread::sleep(LOOK_EVERY);
     };
-    Server { child, address, ready_after: begun.elapsed(), directory: directory }
+    Server { child, address, ready_after: begun.elapsed(), directory }
 }
 
 fn write_table(path: &Path) {
