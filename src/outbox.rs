@@ -83,7 +83,7 @@ impl FromStr for DeliveryId {
 }
 
 /// A delivery in the hands of a worker, until its lease runs out.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Claimed {
     /// The delivery.
     pub id: DeliveryId,

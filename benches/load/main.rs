@@ -162,15 +162,11 @@ async fn measure(arguments: &Arguments, kind: Kind, customers: Customers, load: 
     };
     let (processor, (), ()) = tokio::join!(processor, sending, reloading);
     let end = Instant::now() + LAST_CARDS_WITHIN;
-    while !calls.is_done() && Instant::now() < end {
+    let is_reloaded = || !matches!(load, Load::Reloading(_)) || server.has_changed_rules();
+    while !(calls.is_done() && is_reloaded()) && Instant::now() < end {
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    while let Load::Reloading(_) = load
-        && !server.has_changed_rules()
-    {
-        assert!(Instant::now() < end, "the changed rules are not in force");
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    assert!(is_reloaded(), "the changed rules are not in force");
     Measured {
         figures: calls.figures(from, until),
         processor,

@@ -155,15 +155,16 @@ impl Shared {
         if let Ok(ended) = tokio::time::timeout(KEPT_AFTER, &mut attempt).await {
             return ended;
         }
-        let keep = async {
-            if let Some(to_keep) = decided.clone() {
-                match self.outbox.keep(claimed.id, to_keep).await {
-                    Ok(()) => *decided = None,
-                    Err(error) => self.tell_failing(&error),
-                }
-            }
-        };
-        tokio::join!(attempt, keep).0
+        let Some(to_keep) = decided.clone() else { return attempt.await };
+        tokio::select! {
+            // It does not wait for the outbox; what is not known to be kept is written once more.
+            ended = &mut attempt => return ended,
+            kept = self.outbox.keep(claimed.id, to_keep) => match kept {
+                Ok(()) => *decided = None,
+                Err(error) => self.tell_failing(&error),
+            },
+        }
+        attempt.await
     }
 }
 

@@ -192,7 +192,8 @@ fn serve(
     let mut taken = Vec::with_capacity(COMMANDS_PER_COMMIT_MAX);
     while commands.blocking_recv_many(&mut taken, COMMANDS_PER_COMMIT_MAX) > 0 {
         let mut jobs = Vec::with_capacity(taken.len());
-        // What waits must not hold up who looks at the rows, nor what is promised to a sender.
+        // Who looks at the rows shall find in them what waits to be written; a sender, who is promised something, shall not wait
+        // for it.
         let mut is_due = false;
         for command in taken.drain(..) {
             is_due |= !matches!(&command, Command::Run(job) if job.kept() == Kept::ByDisk);

@@ -209,20 +209,12 @@ impl Reloading {
     }
 }
 
-/// Loads on a thread of its own, which gives way to those that serve calls, and so do the threads that it starts. Its policy is
-/// the idle one of sched(7): a processor on which nothing else runs counts as free, so that a call is worked on there at once.
-/// However nice a thread is otherwise, calls queue up on the other processors.
+/// Loads on a thread of its own, which gives way to those that serve calls, and so do the threads that it starts.
 fn load_aside(path: &Path, environment: &Environment<'_>) -> Loaded {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("reload".to_owned()).stack_size(STACK_BYTES);
         let loading = thread.spawn_scoped(scope, || {
-            // Where it is refused, calls share the processor with the load.
-            #[cfg(target_os = "linux")]
-            let _ = thread_priority::set_thread_priority_and_policy(
-                thread_priority::thread_native_id(),
-                thread_priority::ThreadPriority::Min,
-                thread_priority::ThreadSchedulePolicy::Normal(thread_priority::NormalThreadSchedulePolicy::Idle),
-            );
+            give_way();
             load(path, environment)
         });
         match loading {
@@ -231,6 +223,18 @@ fn load_aside(path: &Path, environment: &Environment<'_>) -> Loaded {
             Err(_) => load(path, environment),
         }
     })
+}
+
+/// Gives this thread the idle policy of sched(7): a processor on which nothing else runs counts as free, so that a call is worked
+/// on there at once. However nice a thread is otherwise, calls queue up on the other processors. Where it is refused, and on
+/// other systems, calls share the processor with this thread.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    let _ = thread_priority::set_thread_priority_and_policy(
+        thread_priority::thread_native_id(),
+        thread_priority::ThreadPriority::Min,
+        thread_priority::ThreadSchedulePolicy::Normal(thread_priority::NormalThreadSchedulePolicy::Idle),
+    );
 }
 
 /// The rule directory; that of the file where `path` is one.
@@ -282,5 +286,32 @@ fn keep_what_is_known(rules: &mut RuleSet, before: &RuleSet) {
                 asked.source = Arc::clone(&known.source);
             }
         }
+    }
+}
+
+// The policy is Linux's.
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The scheduler's policy of this thread: proc_pid_stat(5), field 41, of which 38 stand behind the name before it.
+    fn policy() -> String {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        stat.rsplit(')').next().unwrap().split_whitespace().nth(38).unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_thread_that_gives_way_has_the_idle_policy_and_no_other_one_has() {
+        let given = std::thread::spawn(|| {
+            give_way();
+            (policy(), std::thread::spawn(policy).join().unwrap())
+        });
+        assert_eq!(
+            given.join().unwrap(),
+            ("5".to_owned(), "5".to_owned()),
+            "SCHED_IDLE, and so has a thread that it starts"
+        );
+        assert_eq!(policy(), "0");
     }
 }
