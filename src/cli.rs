@@ -4,6 +4,7 @@
 
 mod acme;
 mod annotation;
+mod aside;
 mod certificates;
 mod check;
 mod completions;

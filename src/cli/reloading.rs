@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::aside::aside;
 use super::{settings, tables};
 use crate::problem::{Problem, Severity};
 use crate::rules::{Account, Environment, LastGood, Live, Rejected, Secrets};
@@ -23,19 +24,23 @@ pub(super) struct Again {
 impl Again {
     /// Because somebody has asked for it.
     pub(super) fn reload(&self, metrics: &Metrics) -> Result<Vec<Problem>, Rejected> {
-        let reloaded = self.live.reload(&self.environment(), Timestamp::now());
-        self.tell(&reloaded, metrics);
-        reloaded
+        aside(|| {
+            let reloaded = self.live.reload(&self.environment(), Timestamp::now());
+            self.tell(&reloaded, metrics);
+            reloaded
+        })
     }
 
     /// Looks at the files of the rules and of their tables, and takes what has changed.
     pub(super) fn look(&self, metrics: &Metrics) {
-        let has_another_table = tables::look(&self.live, metrics);
-        match self.live.reload_changed(&self.environment(), Timestamp::now()) {
-            Some(reloaded) => self.tell(&reloaded, metrics),
-            None if has_another_table => self.keep(),
-            None => {}
-        }
+        aside(|| {
+            let has_another_table = tables::look(&self.live, metrics);
+            match self.live.reload_changed(&self.environment(), Timestamp::now()) {
+                Some(reloaded) => self.tell(&reloaded, metrics),
+                None if has_another_table => self.keep(),
+                None => {}
+            }
+        });
     }
 
     /// Keeps the rules in force for a restart with broken ones. Where that fails, the server goes on without.

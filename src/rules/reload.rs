@@ -16,10 +16,6 @@ use super::watch::Watch;
 use super::{Environment, Loaded, Origin, RuleSet, Written, load};
 use crate::problem::{Code, Place, Problem};
 
-/// As much as the first thread has, which loads at the start: files may be nested as deep here as there. Only what is used of it
-/// takes memory.
-const STACK_BYTES: usize = 8 * 1024 * 1024;
-
 /// The rules in force.
 #[derive(Debug)]
 pub struct Live {
@@ -171,7 +167,7 @@ impl Live {
     ) -> Result<Vec<Problem>, Rejected> {
         // Before there are others, which take as much memory.
         reloading.let_go();
-        let Loaded { mut rules, mut problems, written, .. } = load_aside(&self.path, environment);
+        let Loaded { mut rules, mut problems, written, .. } = load(&self.path, environment);
         // A copy may be older than the removal of a file.
         if rules.is_some() && !may_vanish && !self.status().is_last_good {
             let vanished = vanished(&self.path, &reloading.files, &written);
@@ -181,16 +177,22 @@ impl Live {
             }
         }
         reloading.note(&written, rules.is_some());
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        (status.attempt_at, status.is_swapped) = (now, rules.is_some());
-        status.problems.clone_from(&problems);
-        let Some(mut rules) = rules else { return Err(Rejected(problems)) };
-        keep_what_is_known(&mut rules, &self.rules());
-        reloading.files = files_of(&self.path, &rules, &written);
-        reloading.retired.push(self.rules.swap(Arc::new(rules)));
+        let is_swapped = rules.is_some();
+        if let Some(mut rules) = rules {
+            keep_what_is_known(&mut rules, &self.rules());
+            reloading.files = files_of(&self.path, &rules, &written);
+            reloading.retired.push(self.rules.swap(Arc::new(rules)));
+        }
+        {
+            let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+            (status.attempt_at, status.is_swapped) = (now, is_swapped);
+            status.problems.clone_from(&problems);
+            if is_swapped {
+                (status.loaded_at, status.is_last_good) = (now, false);
+            }
+        }
         reloading.let_go();
-        (status.loaded_at, status.is_last_good) = (now, false);
-        Ok(problems)
+        if is_swapped { Ok(problems) } else { Err(Rejected(problems)) }
     }
 }
 
@@ -207,34 +209,6 @@ impl Reloading {
         self.read = read.filter(|(kind, _)| !is_swapped || *kind != Use::Table).map(|(_, path)| path).collect();
         self.watch.dealt_with(&self.read);
     }
-}
-
-/// Loads on a thread of its own, which gives way to those that serve calls, and so do the threads that it starts.
-fn load_aside(path: &Path, environment: &Environment<'_>) -> Loaded {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("reload".to_owned()).stack_size(STACK_BYTES);
-        let loading = thread.spawn_scoped(scope, || {
-            give_way();
-            load(path, environment)
-        });
-        match loading {
-            Ok(loading) => loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            // No further thread is to be had: calls share this one's processor with the load.
-            Err(_) => load(path, environment),
-        }
-    })
-}
-
-/// Gives this thread the idle policy of sched(7): a processor on which nothing else runs counts as free, so that a call is worked
-/// on there at once. However nice a thread is otherwise, calls queue up on the other processors. Where it is refused, and on
-/// other systems, calls share the processor with this thread.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    let _ = thread_priority::set_thread_priority_and_policy(
-        thread_priority::thread_native_id(),
-        thread_priority::ThreadPriority::Min,
-        thread_priority::ThreadSchedulePolicy::Normal(thread_priority::NormalThreadSchedulePolicy::Idle),
-    );
 }
 
 /// The rule directory; that of the file where `path` is one.
@@ -286,32 +260,5 @@ fn keep_what_is_known(rules: &mut RuleSet, before: &RuleSet) {
                 asked.source = Arc::clone(&known.source);
             }
         }
-    }
-}
-
-// The policy is Linux's.
-#[cfg(target_os = "linux")]
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The scheduler's policy of this thread: proc_pid_stat(5), field 41, of which 38 stand behind the name before it.
-    fn policy() -> String {
-        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
-        stat.rsplit(')').next().unwrap().split_whitespace().nth(38).unwrap().to_owned()
-    }
-
-    #[test]
-    fn a_thread_that_gives_way_has_the_idle_policy_and_no_other_one_has() {
-        let given = std::thread::spawn(|| {
-            give_way();
-            (policy(), std::thread::spawn(policy).join().unwrap())
-        });
-        assert_eq!(
-            given.join().unwrap(),
-            ("5".to_owned(), "5".to_owned()),
-            "SCHED_IDLE, and so has a thread that it starts"
-        );
-        assert_eq!(policy(), "0");
     }
 }
