@@ -9,19 +9,22 @@ mod dialled;
 mod field;
 mod kind;
 mod number;
+mod payload;
 mod plan;
 mod region;
 mod variants;
 
 use std::fmt;
-use std::sync::Arc;
 
 use jiff::{Timestamp, civil, tz::TimeZone};
 use serde_json::{Value, error::Category};
 
+use payload::Found;
+
 pub use call::{Call, Callee, Line};
 pub use kind::Kind;
 pub use number::CustomerNumber;
+pub use payload::Payload;
 pub use plan::{EXTENSION_DIGITS_MAX, Plan, example_numbers, plans};
 pub use region::{Existence, Region};
 
@@ -41,8 +44,9 @@ pub struct Event {
     pub kind: EventKind,
     /// The call it happened to: always there for the three call events, optional for others.
     pub call_id: Option<CallId>,
-    /// The whole body, as templates and expressions see it; the call has it, too.
-    pub payload: Arc<Value>,
+    /// The whole body; the call has it, too.
+    pub payload: Payload,
+    found: Found,
 }
 
 impl Event {
@@ -53,18 +57,18 @@ impl Event {
         if body.trim_ascii().is_empty() {
             return Err(Unreadable::Empty);
         }
-        let payload: Value = serde_json::from_slice(body).map_err(Unreadable::from_json)?;
-        if !payload.is_object() {
+        let (found, payload) = payload::read(body).map_err(Unreadable::from_json)?;
+        if !found.is_object {
             return Err(Unreadable::NotAnObject);
         }
-        let name = field::text(payload.get("event")).ok_or(Unreadable::NoEvent)?;
+        let name = field::text(found.event.as_ref()).ok_or(Unreadable::NoEvent)?;
         let kind = EventKind::from(name);
-        let call_id = match (&kind, call_id(&payload)) {
+        let call_id = match (&kind, call_id(&found)) {
             // Tasks, contacts and deals have no call; what their `uuid` looks like is their affair.
             (EventKind::Other(_), found) => found.ok(),
             (_, found) => Some(found?),
         };
-        Ok(Event { kind, call_id, payload: Arc::new(payload) })
+        Ok(Event { kind, call_id, payload, found })
     }
 
     /// Which way the call goes; `None` where the payload does not say it in a word or number we know.
@@ -82,9 +86,9 @@ impl Event {
         text.parse().ok().or_else(|| utc_without_offset(text))
     }
 
-    /// A value below `data`.
+    /// A value below `data`, of those that a call is read from.
     fn data(&self, key: &str) -> Option<&Value> {
-        self.payload.get("data")?.get(key)
+        self.found.data(key)
     }
 }
 
@@ -94,8 +98,8 @@ impl fmt::Debug for Event {
     }
 }
 
-fn call_id(payload: &Value) -> Result<CallId, Unreadable> {
-    match payload.get("data").and_then(|data| data.get("uuid")) {
+fn call_id(found: &Found) -> Result<CallId, Unreadable> {
+    match found.data("uuid") {
         None | Some(Value::Null) => Err(Unreadable::NoCallId),
         Some(Value::String(text)) => CallId::parse(text).ok_or(Unreadable::BadCallId),
         Some(_) => Err(Unreadable::BadCallId),

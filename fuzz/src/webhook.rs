@@ -1,6 +1,7 @@
 //! A webhook's body → event → call.
 
 use callcard::event::{Call, CallId, Event, EventKind, Unreadable};
+use serde_json::Value;
 
 use crate::world;
 
@@ -10,7 +11,8 @@ pub fn webhook(body: &[u8]) {
         Ok(event) => event,
         Err(why) => return told(&why, body),
     };
-    assert!(event.payload.is_object());
+    let payload = event.payload.value();
+    assert!(payload.is_object() && serde_json::from_slice::<Value>(body).is_ok_and(|whole| whole == payload));
     assert!(event.kind.as_str().chars().count() <= 64);
     let is_call = !matches!(event.kind, EventKind::Other(_));
     if let Some(id) = &event.call_id {
@@ -26,8 +28,8 @@ pub fn webhook(body: &[u8]) {
         crate::number::holds(number, region);
     }
     // What is stored is the body, and what is made of it a second time is the same.
-    let again = Event::parse(event.payload.to_string().as_bytes()).expect("what was read can be read again");
-    assert_eq!(again.payload, event.payload);
+    let again = Event::parse(payload.to_string().as_bytes()).expect("what was read can be read again");
+    assert_eq!(again.payload.value(), payload);
     let logged = format!("{event:?} {call:?}");
     for number in [&call.customer, &call.line.number] {
         if let Some(e164) = number.e164() {
@@ -39,6 +41,8 @@ pub fn webhook(body: &[u8]) {
 /// What is said of a body has no part of it but its place.
 fn told(why: &Unreadable, body: &[u8]) {
     let said = why.to_string();
+    let is_json = !matches!(why, Unreadable::Empty | Unreadable::NotJson { .. } | Unreadable::CutOff { .. });
+    assert_eq!(serde_json::from_slice::<Value>(body).is_ok(), is_json, "{said}");
     assert!(said.is_ascii() && said.len() < 120, "{said}");
     let digits = said.chars().filter(char::is_ascii_digit).count();
     assert!(digits <= 2 * body.len().to_string().len() + 4, "{said}");

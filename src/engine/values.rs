@@ -29,7 +29,7 @@ pub fn of(call: &Call, defaults: &Defaults) -> Value {
     }
     put(&mut values, "now", now);
     if costly.event {
-        put(&mut values, "event", Value::clone(&call.payload));
+        put(&mut values, "event", call.payload.value());
     }
     Value::Object(values)
 }

@@ -3,12 +3,11 @@
 //! It holds what rules ask about. It looks nobody up and decides nothing.
 
 use std::fmt;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{CallId, CustomerNumber, Direction, Event, EventKind, Region, field};
+use super::{CallId, CustomerNumber, Direction, Event, EventKind, Payload, Region, field};
 
 /// A call at the moment of one event.
 #[derive(Clone)]
@@ -32,7 +31,7 @@ pub struct Call {
     /// The agent; mostly unknown before somebody answers.
     pub user_id: Option<i64>,
     /// The whole body of the webhook.
-    pub payload: Arc<Value>,
+    pub payload: Payload,
 }
 
 /// Who is called: a team, a user, a greeting.
@@ -78,7 +77,7 @@ impl Call {
             callee: field::text(event.data("callee_type"))
                 .map(|kind| Callee { kind: kind.to_owned(), id: field::integer(event.data("callee_id")) }),
             user_id: field::integer(event.data("user_id")),
-            payload: Arc::clone(&event.payload),
+            payload: event.payload.clone(),
         })
     }
 }
@@ -86,8 +85,8 @@ impl Call {
 impl Call {
     /// The caller's and the callee's number, whoever is the customer; also where no direction says who that is.
     pub fn numbers(&self, region: Region) -> [CustomerNumber; 2] {
-        ["caller_number", "callee_number"]
-            .map(|key| phone_number(self.payload.pointer(&format!("/data/{key}")), region))
+        let payload = self.payload.value();
+        ["/data/caller_number", "/data/callee_number"].map(|key| phone_number(payload.pointer(key), region))
     }
 }
 
@@ -203,7 +202,7 @@ mod tests {
             let event = Event::parse(&std::fs::read(&path).unwrap()).unwrap();
             let got = call_of(&event);
             assert_eq!(summary(&got), want, "{name}");
-            assert_eq!(got.payload, event.payload, "{name}");
+            assert!(got.payload == event.payload, "{name}");
         }
         assert!(cases.is_empty(), "without a file: {cases:?}");
     }
