@@ -3,7 +3,7 @@
 //! Does not look at what the event says; two of them are the same by their names.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, named_params, params};
+use rusqlite::{Connection, params};
 
 use super::work::{Sql, execute};
 use super::writer::Wake;
@@ -102,26 +102,26 @@ pub(super) fn accept(
     };
     let added = execute(
         connection,
+        // By number, since names are searched for.
         "INSERT INTO delivery (account, call_id, event, body, started_at, received_at, expires_at, state, claimable_at,
                                leased_until, attempts, settled_at, traceparent)
-         VALUES (:account, :call_id, :event, :body, :started_at, :received_at, :expires_at, :state, :claimable_at,
-                 :leased_until, :attempts, :settled_at, :traceparent)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
          ON CONFLICT (account, call_id, event) DO NOTHING",
-        named_params! {
-            ":account": event.account,
-            ":call_id": event.call_id,
-            ":event": event.event,
-            ":body": event.body,
-            ":started_at": event.started_at.as_millisecond(),
-            ":received_at": event.received_at.as_millisecond(),
-            ":expires_at": event.expires_at.as_millisecond(),
-            ":state": state,
-            ":claimable_at": claimable_at.map(Timestamp::as_millisecond),
-            ":leased_until": lease.as_ref().map(|(until, _)| until.as_millisecond()),
-            ":attempts": u32::from(lease.is_some()),
-            ":settled_at": settled_at.map(Timestamp::as_millisecond),
-            ":traceparent": event.traceparent,
-        },
+        params![
+            event.account,
+            event.call_id,
+            event.event,
+            event.body,
+            event.started_at.as_millisecond(),
+            event.received_at.as_millisecond(),
+            event.expires_at.as_millisecond(),
+            state,
+            claimable_at.map(Timestamp::as_millisecond),
+            lease.as_ref().map(|(until, _)| until.as_millisecond()),
+            u32::from(lease.is_some()),
+            settled_at.map(Timestamp::as_millisecond),
+            event.traceparent,
+        ],
     )?;
     let id = DeliveryId(connection.last_insert_rowid());
     Ok(match added {

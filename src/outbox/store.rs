@@ -42,6 +42,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the writer waits for such a shell when it only wants to empty the log: events wait behind it.
 const LOG_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// How many statements stay prepared: more than there are.
+const STATEMENTS_MAX: usize = 64;
+
 /// Up to what size the database is written anew: events wait behind it, about a second for as much as this, and it takes as
 /// much memory. Some 50,000 deliveries.
 pub(super) const REWRITTEN_BYTES_MAX: i64 = 128 * 1024 * 1024;
@@ -151,6 +154,7 @@ pub(super) fn open_after(directory: &Path, durability: Durability, boot: &str) -
     // SQLite would create the file readable by all; the log and the shared memory beside it take the rights of this one.
     private_file(&path).map_err(|error| cannot_open(&path, error))?;
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     upgrade(&mut connection, &path)?;
     release_leases(&connection, boot).map_err(|error| cannot_use(&path, error))?;
     let log = match durability {

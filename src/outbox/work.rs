@@ -4,7 +4,7 @@
 //! outside, because that transaction may yet be undone.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::writer::Wake;
 use super::{Claimed, Decided, DeliveryId, Settlement, UnderWay};
@@ -74,46 +74,40 @@ pub(super) fn settle(
     decided: Option<&Decided>,
     now: Timestamp,
 ) -> Sql<(bool, Wake)> {
-    let has_card: Option<bool> = connection
-        .prepare_cached(
-            "UPDATE delivery SET state = :state, claimable_at = NULL, leased_until = NULL, status = :status, reason = :reason,
-                    settled_at = :settled_at, rule = iif(:is_decided, :rule, rule),
-                    revision = iif(:is_decided, :revision, revision), card = iif(:is_decided, :card, card),
-                    trace = iif(:is_decided, :trace, trace)
-             WHERE id = :id AND settled_at IS NULL RETURNING card IS NOT NULL",
-        )?
-        .query_row(
-            named_params! {
-                ":id": id.0,
-                ":state": settlement.state(),
-                ":status": settlement.status(),
-                ":reason": settlement.reason(),
-                ":settled_at": now.as_millisecond(),
-                ":is_decided": decided.is_some(),
-                ":rule": decided.and_then(|decided| decided.rule.as_deref()),
-                ":revision": decided.map(|decided| &decided.revision),
-                ":card": decided.and_then(|decided| decided.card.as_deref()),
-                ":trace": decided.map(|decided| &decided.trace),
-            },
-            |row| row.get(0),
-        )
-        .optional()?;
-    // Nobody waits for one whose card was kept before.
-    let was_decided = has_card == Some(true) && decided.is_none();
-    let wake = if was_decided { Wake::Nobody } else { end_waiting(connection, id)? };
-    Ok((has_card.is_some(), wake))
+    // By number, since names are searched for; without RETURNING, for which SQLite keeps a copy of each page.
+    let settled = execute(
+        connection,
+        "UPDATE delivery SET state = ?2, claimable_at = NULL, leased_until = NULL, status = ?3, reason = ?4, settled_at = ?5,
+                rule = iif(?6, ?7, rule), revision = iif(?6, ?8, revision), card = iif(?6, ?9, card),
+                trace = iif(?6, ?10, trace)
+         WHERE id = ?1 AND settled_at IS NULL",
+        params![
+            id.0,
+            settlement.state(),
+            settlement.status(),
+            settlement.reason(),
+            now.as_millisecond(),
+            decided.is_some(),
+            decided.and_then(|decided| decided.rule.as_deref()),
+            decided.map(|decided| &decided.revision),
+            decided.and_then(|decided| decided.card.as_deref()),
+            decided.map(|decided| &decided.trace),
+        ],
+    )?;
+    Ok((settled > 0, end_waiting(connection, id)?))
 }
 
 /// This delivery is decided: the next event of its call that waits is due. Whoever has a card is not waiting but retrying.
 pub(super) fn end_waiting(connection: &Connection, id: DeliveryId) -> Sql<Wake> {
-    let ended = execute(
-        connection,
-        "UPDATE delivery SET claimable_at = received_at WHERE id =
-             (SELECT min(later.id) FROM delivery AS later JOIN delivery AS this USING (account, call_id)
-              WHERE this.id = ?1 AND later.id > this.id AND later.state = 'pending' AND later.card IS NULL)",
-        params![id.0],
-    )?;
-    Ok(if ended > 0 { Wake::Waiters } else { Wake::Nobody })
+    let next: Option<i64> = connection
+        .prepare_cached(
+            "SELECT min(later.id) FROM delivery AS this JOIN delivery AS later USING (account, call_id)
+             WHERE this.id = ?1 AND later.id > this.id AND later.state = 'pending' AND later.card IS NULL",
+        )?
+        .query_row([id.0], |row| row.get(0))?;
+    let Some(next) = next else { return Ok(Wake::Nobody) };
+    execute(connection, "UPDATE delivery SET claimable_at = received_at WHERE id = ?1", [next])?;
+    Ok(Wake::Waiters)
 }
 
 pub(super) fn hang_up(connection: &Connection, account: &str, call_id: &str, now: Timestamp) -> Sql<usize> {
