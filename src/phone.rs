@@ -48,7 +48,7 @@ pub enum PhoneError {
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The base, which ends in `/api/v3`, without a slash at the end.
-    pub api: &'a str,
+    pub api: &'a Url,
     /// The bearer token.
     pub token: &'a SecretString,
 }
@@ -162,13 +162,13 @@ impl Phone {
 }
 
 /// `None` where the parts make no URL that leads to this call and nowhere else.
-fn cards_url(api: &str, call_id: &str) -> Option<Url> {
+fn cards_url(api: &Url, call_id: &str) -> Option<Url> {
     // As path segments these mean another path, and no percent-encoding changes that.
     if matches!(call_id, "" | "." | "..") {
         return None;
     }
-    let mut url = Url::parse(api).ok()?;
-    url.path_segments_mut().ok()?.pop_if_empty().extend(["calls", call_id, "cards"]);
+    let mut url = api.clone();
+    url.path_segments_mut().ok()?.extend(["calls", call_id, "cards"]);
     Some(url)
 }
 

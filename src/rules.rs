@@ -60,6 +60,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Url;
 use secrecy::SecretString;
 
 use crate::card::{CardTemplate, Renderer};
@@ -108,8 +109,8 @@ pub struct Defaults {
 pub struct Account {
     /// Its name in rules, logs and the webhook's address.
     pub name: String,
-    /// The base of its API, without slash at the end.
-    pub api: String,
+    /// The base of its API, which ends in `/api/v3`.
+    pub api: Url,
     /// The API token.
     pub token: SecretString,
     /// The day on which the phone system takes the token for valid no longer, where somebody wrote it down.

@@ -46,7 +46,8 @@ impl Card {
 
     /// The body of the request: `{"card": [row, …]}`.
     pub fn body(&self) -> String {
-        self.body.to_string()
+        // A map with text keys is always JSON; `Display` would write it piece by piece.
+        serde_json::to_string(&self.body).unwrap_or_default()
     }
 }
 

@@ -74,10 +74,9 @@ impl Spans {
         if claimed.attempts > 0 {
             span.set("http.request.resend_count", i64::from(claimed.attempts));
         }
-        if let Ok(url) = reqwest::Url::parse(&account.api) {
-            span.set("server.address", url.host_str().unwrap_or_default().to_owned());
-            span.set("server.port", i64::from(url.port_or_known_default().unwrap_or_default()));
-        }
+        let api = &account.api;
+        span.set("server.address", api.host_str().unwrap_or_default().to_owned());
+        span.set("server.port", i64::from(api.port_or_known_default().unwrap_or_default()));
         span
     }
 

@@ -40,8 +40,8 @@ const FOUND_AS: &str = "found_as";
 pub struct AccountApi {
     /// The account, by its name in the rules.
     pub account: String,
-    /// The base, without slash at the end.
-    pub api: String,
+    /// The base, which ends in `/api/v3`.
+    pub api: Url,
     /// The bearer token.
     pub token: SecretString,
     /// What the account may send in a minute, cards and lookups together.
@@ -72,8 +72,8 @@ impl Hipcall {
         let Some(e164) = question.customer.e164() else { return Ok(Records::default()) };
         let account = self.accounts.iter().find(|account| account.account == question.account);
         let account = account.ok_or_else(|| Failure::lasting("the call's account has no token here"))?;
-        let url = Url::parse(&format!("{}/lookup/by_phone", account.api));
-        let url = url.map_err(|_| Failure::lasting("the account's API has no readable URL"))?;
+        let mut url = account.api.clone();
+        url.set_path(&format!("{}/lookup/by_phone", account.api.path()));
         let request = self.client.get(url).query(&[(self.parameter.as_str(), e164)]);
         let request = request.header(ACCEPT, "application/json").bearer_auth(account.token.expose_secret());
         let permit = account.budget.take_for_lookup(account.requests_per_minute, Instant::now());

@@ -42,6 +42,7 @@ const LINE: (&str, i64) = ("+902582440032", 328);
 /// The fake phone system.
 pub(super) struct Phone {
     pub(super) address: SocketAddr,
+    api: reqwest::Url,
     token: String,
     secret: String,
     client: reqwest::Client,
@@ -83,8 +84,10 @@ impl Phone {
     pub(super) async fn start(listen: SocketAddr) -> Result<Arc<Phone>> {
         let listener = TcpListener::bind(listen).await.with_context(|| format!("the page can't listen on {listen}"))?;
         let (ring, asked) = mpsc::channel(WAITING_MAX);
+        let address = listener.local_addr()?;
         let phone = Arc::new(Phone {
-            address: listener.local_addr()?,
+            address,
+            api: format!("http://{address}/api/v3").parse()?,
             token: format!("{:032x}", fastrand::u128(..)),
             secret: format!("{:032x}", fastrand::u128(..)),
             client: reqwest::Client::builder().no_proxy().timeout(WEBHOOK_WITHIN).build()?,
@@ -107,7 +110,7 @@ impl Phone {
     pub(super) fn account(&self) -> Account {
         Account {
             name: "hipcall".to_owned(),
-            api: format!("http://{}/api/v3", self.address),
+            api: self.api.clone(),
             token: self.token.clone().into(),
             token_expires: None,
             access: Access::by_secret(self.secret.clone().into()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
+use reqwest::Url;
 
 use super::access::access;
 use super::{Compiler, duration};
@@ -151,7 +152,7 @@ impl Compiler<'_> {
             match checked_api(&api) {
                 Ok(api) => accounts.push(Account {
                     name: entry.name.to_owned(),
-                    budget: self.environment.network.budget(&api, &token),
+                    budget: self.environment.network.budget(api.as_str(), &token),
                     api,
                     token,
                     token_expires: expires,
@@ -194,18 +195,18 @@ pub fn checked_date(text: &str) -> Result<Date, String> {
     text.trim().parse().map_err(|_| format!("`{text}` is not a day"))
 }
 
-/// The base of a card API, without slash at the end.
+/// The base of a card API; its path has no slash at the end.
 ///
 /// # Errors
 /// In words, where it is not such a URL.
-pub fn checked_api(text: &str) -> Result<String, String> {
+pub fn checked_api(text: &str) -> Result<Url, String> {
     let api = text.trim_end_matches('/');
-    let url = reqwest::Url::parse(api).map_err(|_| format!("`{text}` is not a URL"))?;
+    let url = Url::parse(api).map_err(|_| format!("`{text}` is not a URL"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(format!("`{text}` is not an http or https URL"));
     }
-    if !api.ends_with("/api/v3") {
+    if !url.path().ends_with("/api/v3") || url.query().or(url.fragment()).is_some() {
         return Err(format!("`{text}` does not end in /api/v3"));
     }
-    Ok(api.to_owned())
+    Ok(url)
 }

@@ -209,7 +209,8 @@ fn fingerprint(name: &str, definition: &Value, reach: &Reach<'_>, expanded: &[St
     let mut hash = Sha256::new();
     let parts = [name, &definition, &directory, &region, &within];
     let limits: Vec<String> = reach.accounts.iter().map(|api| api.requests_per_minute.to_string()).collect();
-    let accounts = reach.accounts.iter().flat_map(|api| [api.account.as_str(), &api.api, api.token.expose_secret()]);
+    let accounts =
+        reach.accounts.iter().flat_map(|api| [api.account.as_str(), api.api.as_str(), api.token.expose_secret()]);
     let accounts = accounts.chain(limits.iter().map(String::as_str));
     for part in parts.into_iter().chain(expanded.iter().map(String::as_str)).chain(accounts) {
         hash.update((part.len() as u64).to_be_bytes());
