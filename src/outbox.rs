@@ -270,18 +270,20 @@ impl Outbox {
     ///
     /// Where this fails, or is no longer waited for, it is remembered and written with whatever can be written next.
     pub async fn hang_up(&self, account: &str, call_id: &str, now: Timestamp) -> Result<usize, OutboxError> {
-        let (account, call_id) = (account.to_owned(), call_id.to_owned());
-        let debt = self.owed.unless_paid(HangUp { account: account.clone(), call_id: call_id.clone(), at: now });
-        self.under_way.end(&account, &call_id);
+        let ended = HangUp { account: account.to_owned(), call_id: call_id.to_owned(), at: now };
+        let debt = self.owed.unless_paid(ended.clone());
+        self.under_way.end(account, call_id);
         // Again behind the commit: an event that was accepted before may have been taken meanwhile.
-        let (under_way, ended) = (self.under_way.clone(), (account.clone(), call_id.clone()));
+        let (under_way, again) = (self.under_way.clone(), ended.clone());
         let committed = move |_: &mut usize| {
-            under_way.end(&ended.0, &ended.1);
+            under_way.end(&again.account, &again.call_id);
             Wake::Nobody
         };
-        let over = self.promise(committed, move |connection| work::hang_up(connection, &account, &call_id, now)).await;
-        if matches!(over, Ok(_) | Err(OutboxError::Moved { .. })) {
-            debt.paid();
+        let write = move |connection: &Connection| work::hang_up(connection, &ended.account, &ended.call_id, now);
+        let over = self.promise(committed, write).await;
+        match &over {
+            Ok(_) | Err(OutboxError::Moved { .. }) => debt.paid(),
+            Err(_) => self.under_way.end(account, call_id),
         }
         over
     }

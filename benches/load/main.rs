@@ -140,6 +140,9 @@ async fn measure(arguments: &Arguments, kind: Kind, customers: Customers, load: 
     let calls = Arc::new(Calls::new(seconds * PER_SECOND_MAX, arguments.workers));
     let (card_api, crm) = (Fake::card_api(Arc::clone(&calls)).await, Fake::crm().await);
     let server = Server::start(kind, customers, card_api.address, crm.address);
+    if let Load::Reloading(_) = load {
+        server.write_changed_rules();
+    }
     let senders = Senders::new(Arc::clone(&calls), server.address, arguments.workers);
     let (from, until) = (Instant::now() + WARM_UP, Instant::now() + WARM_UP + time);
     let processor = async {

@@ -14,8 +14,9 @@ use rusqlite::ffi;
 use super::health::{Health, Place};
 use super::writer::{Failure, Job};
 
-/// How many transactions may wait for the disk. Where it hangs, the writer waits with them, and takes no more.
-const TRANSACTIONS_MAX: usize = 64;
+/// How many transactions may wait for the disk: what comes in while it is busy with a large file of somebody else for half a
+/// second, since no card shall wait for that. Where it hangs, the writer waits with them, and takes no more.
+const TRANSACTIONS_MAX: usize = 2048;
 
 /// Between two waits: each costs processor time and holds up the writer, and the sender has seconds. No card waits for this.
 const WAIT_EVERY: Duration = Duration::from_millis(5);

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::outbox::writer::COMMANDS_PER_COMMIT_MAX;
 
 /// Lets the database grow no further, as a full disk would. `None`: there is room again.
 async fn room(outbox: &Outbox, pages: Option<i64>) {
@@ -56,6 +57,34 @@ async fn a_hang_up_that_could_not_be_written_still_ends_its_call() {
     assert_eq!(claimed.standing(), Standing::Over);
     assert!(!outbox.retry_at(claimed.id, None, at(2), "503".to_owned()).await.unwrap(), "it was written before this");
     assert_eq!(state(&outbox, waits).await, State::Over);
+}
+
+#[tokio::test]
+async fn a_hang_up_that_could_not_be_written_reaches_who_took_the_event_before_it() {
+    let (_directory, outbox) = new();
+    let (taken, takes) = channel();
+    let release = hold_writer(&outbox).await;
+    let run = |number: usize| {
+        let (outbox, taken) = (outbox.clone(), taken.clone());
+        tokio::spawn(async move {
+            let take = Box::new(move |claimed| taken.send(claimed).unwrap());
+            match number {
+                0 => outbox.accept_and_take(event("a", 0), Some(Taking { lease_until: at(9), take })).await.map(drop),
+                COMMANDS_PER_COMMIT_MAX => outbox.hang_up("hipcall", "a", at(1)).await.map(drop),
+                1..COMMANDS_PER_COMMIT_MAX => outbox.write(nobody, |_| Ok(())).await,
+                _ => outbox.write(nobody, |one| one.execute("nonsense", [])).await.map(drop),
+            }
+        })
+    };
+    let mut all = Vec::new();
+    for number in 0..=COMMANDS_PER_COMMIT_MAX + 1 {
+        all.push(run(number));
+        until_waiting(&outbox, number + 1).await;
+    }
+    drop(release);
+    let hung_up = all.swap_remove(COMMANDS_PER_COMMIT_MAX).await.unwrap();
+    assert!(matches!(hung_up, Err(OutboxError::Storage(_))), "{hung_up:?}");
+    assert_eq!(takes.recv().unwrap().standing(), Standing::Over);
 }
 
 #[tokio::test]
