@@ -7,7 +7,8 @@
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 /// Does it on a thread of its own, which gives way to those that serve calls, and so do the threads that it starts. Blocks
-/// until it is done.
+/// until it is done. It must hold no lock that calls wait for, such as that of the log: where the processors are busy, it may
+/// have to wait with it in its hands.
 pub(super) fn aside<T: Send>(work: impl Fn() -> T + Sync) -> T {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("aside".to_owned()).stack_size(STACK_BYTES);

@@ -79,7 +79,7 @@ async fn demo(arguments: &Arguments, rules: PathBuf) -> Result<Ended> {
     };
     let watched = Arc::clone(&live);
     let server = Server::start(addresses, Arc::clone(&live), |metrics| {
-        let look = move || _ = tables::look(&watched, &metrics);
+        let look = move || tables::tell(&watched.rules().refresh_tables(), &metrics);
         (Box::new(|| Ok(Vec::new())), Box::new(look))
     })
     .await?;

@@ -24,28 +24,28 @@ pub(super) struct Again {
 impl Again {
     /// Because somebody has asked for it.
     pub(super) fn reload(&self, metrics: &Metrics) -> Result<Vec<Problem>, Rejected> {
-        aside(|| {
-            let reloaded = self.live.reload(&self.environment(), Timestamp::now());
-            self.tell(&reloaded, metrics);
-            reloaded
-        })
+        let reloaded = aside(|| self.live.reload(&self.environment(), Timestamp::now()));
+        self.tell(&reloaded, metrics);
+        reloaded
     }
 
     /// Looks at the files of the rules and of their tables, and takes what has changed.
     pub(super) fn look(&self, metrics: &Metrics) {
-        aside(|| {
-            let has_another_table = tables::look(&self.live, metrics);
-            match self.live.reload_changed(&self.environment(), Timestamp::now()) {
-                Some(reloaded) => self.tell(&reloaded, metrics),
-                None if has_another_table => self.keep(),
-                None => {}
-            }
+        let (tables, reloaded) = aside(|| {
+            let tables = self.live.rules().refresh_tables();
+            (tables, self.live.reload_changed(&self.environment(), Timestamp::now()))
         });
+        tables::tell(&tables, metrics);
+        match reloaded {
+            Some(reloaded) => self.tell(&reloaded, metrics),
+            None if tables.iter().any(|refreshed| refreshed.rows.is_ok()) => self.keep(),
+            None => {}
+        }
     }
 
     /// Keeps the rules in force for a restart with broken ones. Where that fails, the server goes on without.
     pub(super) fn keep(&self) {
-        match self.live.keep(&self.last_good) {
+        match aside(|| self.live.keep(&self.last_good)) {
             Ok(missing) => missing.iter().map(|path| path.display()).for_each(|path| {
                 tracing::warn!(
                     table.path = %path,

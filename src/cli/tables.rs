@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::hint::Hints;
-use crate::rules::Live;
 use crate::source::Refreshed;
 use crate::web::Metrics;
 
@@ -47,14 +46,12 @@ pub(super) async fn watch(look: Look, hints: Hints, mut stop: watch::Receiver<bo
     }
 }
 
-/// Looks at the tables of the rules in force; whether another one is in force now.
-pub(super) fn look(live: &Live, metrics: &Metrics) -> bool {
-    let looked = live.rules().refresh_tables();
-    looked.iter().for_each(|refreshed| tell(refreshed, metrics));
-    looked.iter().any(|refreshed| refreshed.rows.is_ok())
+/// Tells what became of tables that have changed.
+pub(super) fn tell(refreshed: &[Refreshed], metrics: &Metrics) {
+    refreshed.iter().for_each(|table| tell_one(table, metrics));
 }
 
-fn tell(refreshed: &Refreshed, metrics: &Metrics) {
+fn tell_one(refreshed: &Refreshed, metrics: &Metrics) {
     let Refreshed { path, rows, warning } = refreshed;
     match rows {
         Ok(rows) => {
