@@ -205,8 +205,34 @@ pub fn checked_api(text: &str) -> Result<Url, String> {
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(format!("`{text}` is not an http or https URL"));
     }
-    if !url.path().ends_with("/api/v3") || url.query().or(url.fragment()).is_some() {
+    if url.query().or(url.fragment()).is_some() {
+        return Err(format!("`{text}` has a query or a fragment, to which no path can be added"));
+    }
+    if !url.path().ends_with("/api/v3") {
         return Err(format!("`{text}` does not end in /api/v3"));
     }
     Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_is_a_url_to_which_a_path_can_be_added() {
+        for text in ["https://use.example.com/api/v3", "http://127.0.0.1:1/below/api/v3//"] {
+            assert_eq!(checked_api(text).unwrap().as_str(), text.trim_end_matches('/'));
+        }
+        for (text, why) in [
+            ("use.example.com/api/v3", "is not a URL"),
+            ("ftp://use.example.com/api/v3", "is not an http or https URL"),
+            ("https://use.example.com/api/v2", "does not end in /api/v3"),
+            ("https://use.example.com/?to=/api/v3", "has a query or a fragment"),
+            ("https://use.example.com/api/v3?key=1", "has a query or a fragment"),
+            ("https://use.example.com/#/api/v3", "has a query or a fragment"),
+        ] {
+            let said = checked_api(text).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+        }
+    }
 }
