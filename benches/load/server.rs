@@ -78,7 +78,10 @@ impl Server {
     pub fn write_changed_rules(&self) {
         let text = fs::read_to_string(self.directory.path().join("rules.yaml")).unwrap();
         let text = text.replace("\"Branch 1\"", "\"The first branch\"");
-        fs::write(self.directory.path().join("rules.changed"), text).unwrap();
+        let mut file = File::create(self.directory.path().join("rules.changed")).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        // Else the disk is busy with it when they are put in place.
+        file.sync_all().unwrap();
     }
 
     /// Puts them in the place of the others, which Callcard notices by itself.
