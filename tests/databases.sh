@@ -13,8 +13,14 @@ for directory in /usr/lib/postgresql/*/bin; do PATH=$directory:$PATH; done
 PATH=$PATH:/usr/sbin
 PASSWORD=tests-only
 
+# `command -v` with several names is content with one of them.
+are_there() {
+    local program
+    for program; do command -v "$program" >/dev/null || return 1; done
+}
+
 install() {
-    if command -v initdb mariadb-install-db mariadbd psql mariadb >/dev/null; then return; fi
+    if are_there initdb pg_isready psql mariadb-install-db mariadbd mariadb-admin mariadb; then return; fi
     local root=() policy=/usr/sbin/policy-rc.d made=
     if [ "$(id -u)" != 0 ]; then root=(sudo); fi
     # Debian starts a server as soon as it is installed, unless this file forbids it.
@@ -88,6 +94,8 @@ stop() {
 }
 
 clean_up() {
+    local status=$?
+    if [ $status != 0 ]; then cat "$directory/log" >&3 || true; fi
     stop || true
     rm -rf "$directory"
 }
@@ -98,13 +106,20 @@ run() {
     trap clean_up EXIT
     # Whoever waits for the end of the output must not wait for the server: it says what it has to say in a file.
     exec 3>&1 >"$directory/log" 2>&1
-    "make_$kind" || { cat "$directory/log" >&3; exit 1; }
-    [ -n "$server" ] || "start_$kind"
+    # Not within `||` or `&&`, where bash goes on behind a command that failed.
+    "make_$kind"
+    if [ -z "$server" ]; then "start_$kind"; fi
     echo ready >&3
     while read -r line; do
         case $line in
-            stop) stop && echo stopped >&3 ;;
-            start) "start_$kind" && echo ready >&3 ;;
+            stop)
+                stop
+                echo stopped >&3
+                ;;
+            start)
+                "start_$kind"
+                echo ready >&3
+                ;;
         esac
     done
 }

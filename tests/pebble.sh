@@ -13,8 +13,14 @@
 # However its caller ends, its input ends with it, so no server and no directory is left behind.
 set -euo pipefail
 
+# `command -v` with several names is content with one of them.
+are_there() {
+    local program
+    for program; do command -v "$program" >/dev/null || return 1; done
+}
+
 install() {
-    if command -v pebble pebble-challtestsrv openssl >/dev/null; then return; fi
+    if are_there pebble pebble-challtestsrv openssl; then return; fi
     local root=()
     if [ "$(id -u)" != 0 ]; then root=(sudo); fi
     "${root[@]}" apt-get update -qq
@@ -45,7 +51,7 @@ start() {
     server=$!
     until (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
         # It may have ended instead.
-        kill -0 "$server" || return 1
+        kill -0 "$server"
         sleep 0.05
     done
 }
@@ -59,6 +65,8 @@ stop() {
 }
 
 clean_up() {
+    local status=$?
+    if [ $status != 0 ]; then cat "$directory/log" >&3 || true; fi
     stop || true
     [ -z "$names" ] || kill "$names" || true
     rm -rf "$directory"
@@ -70,12 +78,20 @@ run() {
     trap clean_up EXIT
     # Whoever waits for the end of the output must not wait for the server: it says what it has to say in a file.
     exec 3>&1 >"$directory/log" 2>&1
-    { make && start; } || { cat "$directory/log" >&3; exit 1; }
+    # Not within `||` or `&&`, where bash goes on behind a command that failed.
+    make
+    start
     echo "ready $directory" >&3
     while read -r line; do
         case $line in
-            stop) stop && echo stopped >&3 ;;
-            start) start && echo "ready $directory" >&3 ;;
+            stop)
+                stop
+                echo stopped >&3
+                ;;
+            start)
+                start
+                echo "ready $directory" >&3
+                ;;
         esac
     done
 }

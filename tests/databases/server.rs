@@ -134,3 +134,15 @@ impl Server {
         }
     }
 }
+
+#[test]
+fn a_server_that_can_not_start_says_why_instead_of_being_waited_for() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/databases.sh");
+    for name in ["postgres", "mariadb"] {
+        let started = Command::new("timeout").arg("60").arg(&script).args([name, &port]).output().unwrap();
+        let said = String::from_utf8_lossy(&started.stdout);
+        assert_eq!((started.status.code(), said.contains("in use")), (Some(1), true), "{name}: {said}");
+    }
+}
