@@ -13,14 +13,9 @@ for directory in /usr/lib/postgresql/*/bin; do PATH=$directory:$PATH; done
 PATH=$PATH:/usr/sbin
 PASSWORD=tests-only
 
-# `command -v` with several names is content with one of them.
-are_there() {
-    local program
-    for program; do command -v "$program" >/dev/null || return 1; done
-}
-
 install() {
-    if are_there initdb pg_isready psql mariadb-install-db mariadbd mariadb-admin mariadb; then return; fi
+    # All of them; `command -v` is content with one.
+    if type initdb pg_isready psql mariadb-install-db mariadbd mariadb-admin mariadb >/dev/null 2>&1; then return; fi
     local root=() policy=/usr/sbin/policy-rc.d made=
     if [ "$(id -u)" != 0 ]; then root=(sudo); fi
     # Debian starts a server as soon as it is installed, unless this file forbids it.

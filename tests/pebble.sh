@@ -13,14 +13,9 @@
 # However its caller ends, its input ends with it, so no server and no directory is left behind.
 set -euo pipefail
 
-# `command -v` with several names is content with one of them.
-are_there() {
-    local program
-    for program; do command -v "$program" >/dev/null || return 1; done
-}
-
 install() {
-    if are_there pebble pebble-challtestsrv openssl; then return; fi
+    # All of them; `command -v` is content with one.
+    if type pebble pebble-challtestsrv openssl >/dev/null 2>&1; then return; fi
     local root=()
     if [ "$(id -u)" != 0 ]; then root=(sudo); fi
     "${root[@]}" apt-get update -qq
