@@ -22,7 +22,7 @@ pub use spans::{Span, Spans};
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -63,6 +63,9 @@ struct Shared {
     hindrances: Hindrances,
     /// Whether deliveries may be taken as they are accepted.
     is_open: AtomicBool,
+    /// A call that began before may have a card of which no row tells: an earlier process ended, or its event could not be kept,
+    /// behind the card. Milliseconds since 1970.
+    asked_before: AtomicI64,
     token_refused: Hush,
     not_told: Hush,
     failing: Hush,
@@ -99,6 +102,7 @@ impl Courier {
             spans,
             hindrances: Hindrances::default(),
             is_open: AtomicBool::new(false),
+            asked_before: AtomicI64::new((outside.now)().as_millisecond()),
             token_refused: hush(),
             not_told: hush(),
             stopped: hush(),

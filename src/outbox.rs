@@ -16,6 +16,7 @@ mod due;
 mod failure;
 mod forget;
 mod health;
+mod job;
 mod keep;
 mod later;
 mod listing;
@@ -54,10 +55,11 @@ use tokio::sync::{Notify, futures::Notified, mpsc, oneshot};
 
 use checkpoint::Checkpoints;
 use health::{HangUp, Health, Owed, Place};
+use job::{Kept, Wake, nobody, waiters};
 use later::Later;
 use store::Store;
 use under_way::{Held, UnderWay};
-use writer::{Command, Kept, Wake, nobody, waiters};
+use writer::Command;
 
 /// How many commands may wait for the writer before callers wait too: two full transactions, so that the next one fills up
 /// while the last one is on its way to the disk, and a burst cannot take memory without bound.
@@ -200,7 +202,7 @@ impl Outbox {
         };
         let checkpointer = store::open_checkpointer(directory)?;
         let checkpoints = Checkpoints::start(checkpointer, outbox.commands.downgrade()).map_err(cannot_open)?;
-        writer::start(store, waiting, checkpoints, shared).map_err(cannot_open)?;
+        writer::start(store, waiting, checkpoints, outbox.commands.downgrade(), shared).map_err(cannot_open)?;
         Ok(outbox)
     }
 
@@ -221,8 +223,8 @@ impl Outbox {
     /// Keeps what was decided for a delivery while its card is under way, so that whoever comes after a crash sends the same
     /// bytes. The next event of its call need not wait any more.
     pub async fn keep(&self, id: DeliveryId, decided: Arc<Decided>) -> Result<(), OutboxError> {
-        let committed = |wake: &mut Wake| *wake;
-        self.write_later(committed, move |connection| work::keep(connection, id, Some(&decided))).await.map(drop)
+        let written = |wake: &mut Wake| *wake;
+        self.write_later(written, move |connection| work::keep(connection, id, Some(&decided))).await.map(drop)
     }
 
     /// Ends the lease of a delivery whose card was not sent, and makes it due again at `at`; keeps what was `decided`, unless
@@ -259,9 +261,9 @@ impl Outbox {
         decided: Option<Arc<Decided>>,
         now: Timestamp,
     ) -> Result<bool, OutboxError> {
-        let committed = |(_, wake): &mut (bool, Wake)| *wake;
+        let written = |(_, wake): &mut (bool, Wake)| *wake;
         let settle = move |connection: &Connection| work::settle(connection, id, &settlement, decided.as_deref(), now);
-        self.write_later(committed, settle).await.map(|(is_settled, _)| is_settled)
+        self.write_later(written, settle).await.map(|(is_settled, _)| is_settled)
     }
 
     /// The call ended: what is unsettled of it becomes [`Settlement::Over`], and so does what is accepted of it from now on.
@@ -273,14 +275,14 @@ impl Outbox {
         let ended = HangUp { account: account.to_owned(), call_id: call_id.to_owned(), at: now };
         let debt = self.owed.unless_paid(ended.clone());
         self.under_way.end(account, call_id);
-        // Again behind the commit: an event that was accepted before may have been taken meanwhile.
+        // Again as it is written: an event that was written before may have been taken meanwhile.
         let (under_way, again) = (self.under_way.clone(), ended.clone());
-        let committed = move |_: &mut usize| {
+        let written = move |_: &mut usize| {
             under_way.end(&again.account, &again.call_id);
             Wake::Nobody
         };
         let write = move |connection: &Connection| work::hang_up(connection, &ended.account, &ended.call_id, now);
-        let over = self.promise(committed, write).await;
+        let over = self.promise(written, write).await;
         match &over {
             Ok(_) | Err(OutboxError::Moved { .. }) => debt.paid(),
             Err(_) => self.under_way.end(account, call_id),
@@ -310,7 +312,7 @@ impl Outbox {
         self.write(nobody, due::oldest_pending).await
     }
 
-    /// Resolves after the next commit that may have brought work or made it due earlier, and when the outbox is closed.
+    /// Resolves when work was brought or made due earlier, as soon as a claim would find it, and when the outbox is closed.
     ///
     /// It counts from when it is made, not from when it is first polled: make it, then look for work, then await it, and no
     /// wake-up is lost.
@@ -348,32 +350,32 @@ impl Outbox {
     }
 
     /// Runs `work` within the writer's next transaction and returns its value after the commit.
-    async fn write<T, C, W>(&self, committed: C, work: W) -> Result<T, OutboxError>
+    async fn write<T, C, W>(&self, written: C, work: W) -> Result<T, OutboxError>
     where
         T: Send + 'static,
         C: FnOnce(&mut T) -> Wake + Send + 'static,
         W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
-        self.write_kept(Kept::BySystem, committed, work).await
+        self.write_kept(Kept::BySystem, written, work).await
     }
 
     /// The same for what is promised to somebody: it survives what [`Durability`] says once this returns.
-    async fn promise<T, C, W>(&self, committed: C, work: W) -> Result<T, OutboxError>
+    async fn promise<T, C, W>(&self, written: C, work: W) -> Result<T, OutboxError>
     where
         T: Send + 'static,
         C: FnOnce(&mut T) -> Wake + Send + 'static,
         W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
-        self.write_kept(Kept::ByDisk, committed, work).await
+        self.write_kept(Kept::ByDisk, written, work).await
     }
 
-    async fn write_kept<T, C, W>(&self, kept: Kept, committed: C, work: W) -> Result<T, OutboxError>
+    async fn write_kept<T, C, W>(&self, kept: Kept, written: C, work: W) -> Result<T, OutboxError>
     where
         T: Send + 'static,
         C: FnOnce(&mut T) -> Wake + Send + 'static,
         W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
-        let (job, answered) = writer::job(kept, committed, work);
+        let (job, answered) = job::job(kept, written, work);
         self.commands.send(Command::Run(job)).await.map_err(|_| OutboxError::Closed)?;
         Ok(answered.await.map_err(|_| OutboxError::Closed)??)
     }

@@ -4,6 +4,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,7 +22,7 @@ use crate::rules::Account;
 const KEPT_AFTER: Duration = Duration::from_millis(5);
 
 impl Shared {
-    /// Sends the card, unless an earlier attempt may have: then asks first. What was `decided` and is kept by then is taken.
+    /// Sends the card, unless the call may have one: then asks first. What was `decided` and is kept by then is taken.
     pub(super) async fn ask_or_send(
         &self,
         claimed: &Claimed,
@@ -30,7 +31,8 @@ impl Shared {
         decided: &mut Option<Arc<Decided>>,
         held: &mut Option<Permit>,
     ) -> Next {
-        if claimed.is_unknown
+        let began_at = claimed.started_at.as_millisecond();
+        if (claimed.is_unknown || began_at < self.asked_before.load(Ordering::Acquire))
             && let Some(next) = self.ask(claimed, account, card, held).await
         {
             return next;

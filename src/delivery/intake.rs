@@ -1,4 +1,4 @@
-//! The short way in: an event for which there is room now is leased as it is accepted, and worked on from its commit on.
+//! The short way in: an event for which there is room now is leased as it is accepted, and worked on while it is committed.
 //!
 //! No claim has to be written for it, and it is not read again. Where there is no room, or the event is not the first of its
 //! call, it is claimed when its turn comes.
@@ -57,5 +57,10 @@ impl Intake {
             // Where the courier has stopped, the next process finds it.
             take: Box::new(move |claimed| drop(taken.send(Taken { claimed, event, permit }))),
         })
+    }
+
+    /// An event could not be kept, and its card may have been sent: no call that has begun gets one without a question first.
+    pub fn not_kept(&self) {
+        self.shared.asked_before.fetch_max((self.shared.outside.now)().as_millisecond(), Ordering::AcqRel);
     }
 }

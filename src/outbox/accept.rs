@@ -5,8 +5,8 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+use super::job::Wake;
 use super::work::{Sql, execute};
-use super::writer::Wake;
 use super::{Claimed, DeliveryId, Outbox, OutboxError, State, UnderWay};
 
 /// An authentic event to be kept.
@@ -53,17 +53,18 @@ pub struct Taking {
 
 impl Outbox {
     /// Keeps an event; it survives what [`Durability`](super::Durability) says once this returns. Whoever waits for
-    /// [`Self::changed`] is woken before that, when it is committed: the card does not wait for the disk.
+    /// [`Self::changed`] is woken before that, when it is written: the card waits neither for the commit nor for the disk.
+    /// Where this fails, the card may have been sent nevertheless.
     /// After [`OutboxError::Moved`] it is worked off all the same, and lost with this process.
     pub async fn accept(&self, event: Accept) -> Result<Acceptance, OutboxError> {
         self.accept_and_take(event, None).await
     }
 
     /// The same; and where the event is the first of its call, whoever is `taking` it has it as if it were claimed, as soon as
-    /// it is committed. Then nobody is woken: there is nothing left to claim.
+    /// it is written. Then nobody is woken: there is nothing left to claim.
     pub async fn accept_and_take(&self, event: Accept, taking: Option<Taking>) -> Result<Acceptance, OutboxError> {
         let lease = taking.as_ref().map(|taking| (taking.lease_until, self.under_way.clone()));
-        let committed = move |(acceptance, claimed): &mut (Acceptance, Option<Claimed>)| {
+        let written = move |(acceptance, claimed): &mut (Acceptance, Option<Claimed>)| {
             let had_room = taking.is_some();
             let Some((taking, claimed)) = taking.zip(claimed.take()) else {
                 // It may be to be claimed; and room that is given back may be what another one waits for.
@@ -73,7 +74,7 @@ impl Outbox {
             (taking.take)(claimed);
             Wake::Nobody
         };
-        self.promise(committed, move |connection| accept(connection, event, lease))
+        self.promise(written, move |connection| accept(connection, event, lease))
             .await
             .map(|(acceptance, _)| acceptance)
     }

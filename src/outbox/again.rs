@@ -6,8 +6,8 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::job::waiters;
 use super::work::{is_superseded, timestamp};
-use super::writer::waiters;
 use super::{DeliveryId, Outbox, OutboxError, State};
 
 type Sql<T> = Result<T, rusqlite::Error>;

@@ -34,8 +34,8 @@ impl Checkpoints {
         Ok(Checkpoints { wanted: Some(wanted), thread: Some(thread), commands: 0 })
     }
 
-    /// So many more commands are in the log.
-    pub(super) fn committed(&mut self, commands: usize) {
+    /// So many more commands are in the log soon.
+    pub(super) fn written(&mut self, commands: usize) {
         self.commands += commands;
         if self.commands >= COMMANDS_BETWEEN && self.wanted.as_ref().is_some_and(|wanted| wanted.try_send(()).is_ok()) {
             self.commands = 0;

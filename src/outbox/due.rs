@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
+use super::job::{Wake, nobody};
 use super::work::{Sql, claimed, execute, row_limit, settle, timestamp};
-use super::writer::{Wake, nobody};
 use super::{Claimed, DeliveryId, Outbox, OutboxError, Settlement, UnderWay};
 
 /// How many expired deliveries are settled at once, so that accepting events does not wait long behind it.
@@ -92,8 +92,8 @@ impl Outbox {
     where
         R: Fn(&Expired) -> String + Send + 'static,
     {
-        let committed = |expired: &mut Vec<Expired>| if expired.is_empty() { Wake::Nobody } else { Wake::Waiters };
-        self.write(committed, move |connection| settle_expired(connection, now, &reason)).await
+        let written = |expired: &mut Vec<Expired>| if expired.is_empty() { Wake::Nobody } else { Wake::Waiters };
+        self.write(written, move |connection| settle_expired(connection, now, &reason)).await
     }
 
     /// When, later than `after`, something will be due or its lease run out; and when, later than `expired_after`, something

@@ -12,9 +12,10 @@ use std::sync::{Arc, PoisonError};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::job::Wake;
 use super::store::Rewritten;
 use super::work::{end_waiting, row_limit, timestamp};
-use super::writer::{Command, Wake};
+use super::writer::Command;
 use super::{DeliveryId, Outbox, OutboxError, State};
 use crate::event::{Call, CustomerNumber, Event, Region};
 
@@ -99,14 +100,14 @@ impl Outbox {
             let found = self.read(move |connection| find(connection, table, &about, last)).await?;
             for ids in found.ids.chunks(ROWS_ERASED_AT_ONCE) {
                 let (ids, under_way) = (ids.to_vec(), self.under_way.clone());
-                let committed = move |calls: &mut Vec<(String, String)>| {
+                let written = move |calls: &mut Vec<(String, String)>| {
                     calls.iter().for_each(|(account, call_id)| under_way.end(account, call_id));
                     Wake::Waiters
                 };
                 let erase = move |connection: &Connection| {
                     ids.iter().filter_map(|id| erase(connection, table, *id, now).transpose()).collect::<Sql<Vec<_>>>()
                 };
-                erased += self.promise(committed, erase).await?.len();
+                erased += self.promise(written, erase).await?.len();
             }
             after = found.last;
         }

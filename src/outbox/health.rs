@@ -13,8 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
+use super::job::{Failure, nobody};
 use super::keep::used_bytes;
-use super::writer::{Failure, nobody};
 use super::{Outbox, OutboxError, store};
 
 /// How many hang-ups are remembered: those of a busy hour, in a few hundred KiB.

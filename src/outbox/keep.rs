@@ -6,8 +6,8 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
+use super::job::nobody;
 use super::work::row_limit;
-use super::writer::nobody;
 use super::{Outbox, OutboxError};
 
 type Sql<T> = Result<T, rusqlite::Error>;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::writer::{self, Command, Job, Kept, Wake};
+use super::job::{self, Job, Kept, Wake};
+use super::writer::Command;
 use super::{Outbox, OutboxError};
 
 /// How long something waits for company. That long a restart has to ask about a card that was sent.
@@ -42,13 +43,13 @@ impl std::fmt::Debug for Later {
 
 impl Outbox {
     /// Runs `work` within some transaction soon and returns its value after the commit.
-    pub(super) async fn write_later<T, C, W>(&self, committed: C, work: W) -> Result<T, OutboxError>
+    pub(super) async fn write_later<T, C, W>(&self, written: C, work: W) -> Result<T, OutboxError>
     where
         T: Send + 'static,
         C: FnOnce(&mut T) -> Wake + Send + 'static,
         W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     {
-        let (job, mut answered) = writer::job(Kept::BySystem, committed, work);
+        let (job, mut answered) = job::job(Kept::BySystem, written, work);
         self.later.put(job);
         if let Ok(answer) = tokio::time::timeout(WAITS_AT_MOST, &mut answered).await {
             return Ok(answer.map_err(|_| OutboxError::Closed)??);

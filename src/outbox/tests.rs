@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod calls;
+mod commits;
 mod crash;
 mod due;
 mod files;
@@ -91,6 +92,12 @@ fn killed(directory: &TempDir) -> (TempDir, Outbox) {
     }
     let outbox = open(copy.path()).unwrap();
     (copy, outbox)
+}
+
+/// Somebody with room, and where what they take comes out.
+fn taking(until: Timestamp) -> (Option<Taking>, std::sync::mpsc::Receiver<Claimed>) {
+    let (taken, takes) = channel();
+    (Some(Taking { lease_until: until, take: Box::new(move |claimed| taken.send(claimed).unwrap()) }), takes)
 }
 
 /// Keeps the writer inside a transaction until the answer is sent or dropped, so that what follows is committed together.

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
-use super::writer::Wake;
+use super::job::Wake;
 use super::{Claimed, Decided, DeliveryId, Settlement, UnderWay};
 
 pub(super) type Sql<T> = Result<T, rusqlite::Error>;
@@ -162,6 +162,15 @@ pub(super) fn keep_unreadable(
     // Ids only ever grow, so the newest rows are those with the highest.
     let oldest_kept = connection.last_insert_rowid().saturating_sub(row_limit(UNREADABLE_ROWS_MAX));
     execute(connection, "DELETE FROM unreadable WHERE id <= ?1", params![oldest_kept])?;
+    Ok(())
+}
+
+/// The next deliveries get no id of so many that were given to rows which are not there: who holds such a row writes by its id.
+pub(super) fn skip_ids(connection: &Connection, ids: usize) -> Sql<()> {
+    let ids = row_limit(ids);
+    if execute(connection, "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'delivery'", [ids])? == 0 {
+        execute(connection, "INSERT INTO sqlite_sequence (name, seq) VALUES ('delivery', ?1)", [ids])?;
+    }
     Ok(())
 }
 

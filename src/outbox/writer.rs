@@ -1,18 +1,17 @@
-//! The thread that owns the writing connection: whatever waits is committed together, each caller is answered afterwards. What
-//! is promised to survive a power cut is handed on to the thread that waits for the disk.
+//! The thread that owns the writing connection: what comes in is written at once, committed together, and each caller is
+//! answered afterwards. What is promised to survive a power cut is handed on to the thread that waits for the disk; as long as
+//! nothing else is in a transaction, it stays open until that thread is ready for it.
 //!
 //! Knows nothing of what the commands do, and neither retries nor logs: a failure goes to every caller of its transaction.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use rusqlite::Connection;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::OutboxError;
 use super::checkpoint::Checkpoints;
 use super::disk::{Disk, Promised};
 use super::health::{Health, Owed, Place};
+use super::job::{Failure, Job, Kept, Wake};
 use super::later::Later;
 use super::store::{self, Rewritten, Store};
 use super::work;
@@ -20,62 +19,12 @@ use super::work;
 /// How many commands share a transaction at most, so that the first of them does not wait long for the last.
 pub(super) const COMMANDS_PER_COMMIT_MAX: usize = 512;
 
-/// Why a command came to nothing; shared by all of its transaction.
-#[derive(Debug, Clone)]
-pub(super) enum Failure {
-    /// It was undone.
-    Storage(Arc<rusqlite::Error>),
-    /// It was done, and goes with this process: the files are not in this directory any more.
-    Moved(PathBuf),
-}
-
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Failure {
-        Failure::Storage(Arc::new(error))
-    }
-}
-
-impl From<Failure> for OutboxError {
-    fn from(failure: Failure) -> OutboxError {
-        match failure {
-            Failure::Storage(error) => OutboxError::Storage(error),
-            Failure::Moved(path) => OutboxError::Moved { path },
-        }
-    }
-}
-
-/// Whom a commit concerns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Wake {
-    /// It took work away, or only looked.
-    Nobody,
-    /// It brought work, or made work due earlier.
-    Waiters,
-}
-
-/// Whatever came of it, the commit concerns those who wait for work.
-pub(super) fn waiters<T>(_: &mut T) -> Wake {
-    Wake::Waiters
-}
-
-/// Whatever came of it, the commit concerns nobody.
-pub(super) fn nobody<T>(_: &mut T) -> Wake {
-    Wake::Nobody
-}
-
-/// What the answer to a caller says about its command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kept {
-    /// It survives a power cut, where that is wanted at all.
-    ByDisk,
-    /// It survives the end of the process. The disk has it with the next command that it must have: the log is in order.
-    BySystem,
-}
-
 /// What the handle asks of the thread.
 pub(super) enum Command {
     /// Do this in the next transaction.
     Run(Box<dyn Job>),
+    /// Commit what is written: the disk's thread could wait for it now.
+    Commit,
     /// Do what has time.
     Now,
     /// Empty the log, most of which was emptied already.
@@ -94,70 +43,6 @@ impl Command {
     }
 }
 
-/// A command, and where its value comes out once that is `kept`. After the commit, before anybody is answered or woken,
-/// `committed` says whom it concerns.
-pub(super) fn job<T, C, W>(kept: Kept, committed: C, work: W) -> (Box<dyn Job>, oneshot::Receiver<Result<T, Failure>>)
-where
-    T: Send + 'static,
-    C: FnOnce(&mut T) -> Wake + Send + 'static,
-    W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
-{
-    let (answer, answered) = oneshot::channel();
-    (Box::new(Work { kept, work: Some(work), value: None, committed: Some(committed), answer }), answered)
-}
-
-/// A command without its types, so that different ones fit into one queue.
-pub(super) trait Job: Send {
-    fn kept(&self) -> Kept;
-    fn run(&mut self, connection: &Connection) -> Result<(), rusqlite::Error>;
-    fn committed(&mut self) -> Wake;
-    fn answer(self: Box<Self>, committed: Result<(), Failure>);
-}
-
-struct Work<T, C, W> {
-    kept: Kept,
-    work: Option<W>,
-    value: Option<T>,
-    committed: Option<C>,
-    answer: oneshot::Sender<Result<T, Failure>>,
-}
-
-impl<T, C, W> Job for Work<T, C, W>
-where
-    T: Send,
-    C: FnOnce(&mut T) -> Wake + Send,
-    W: FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send,
-{
-    fn kept(&self) -> Kept {
-        self.kept
-    }
-
-    fn run(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
-        if let Some(work) = self.work.take() {
-            self.value = Some(work(connection)?);
-        }
-        Ok(())
-    }
-
-    fn committed(&mut self) -> Wake {
-        match (self.committed.take(), &mut self.value) {
-            (Some(committed), Some(value)) => committed(value),
-            _ => Wake::Nobody,
-        }
-    }
-
-    fn answer(self: Box<Self>, committed: Result<(), Failure>) {
-        let answer = match (committed, self.value) {
-            (Ok(()), Some(value)) => Ok(value),
-            (Err(failure), _) => Err(failure),
-            // A commit in which this did not run: cannot be, and dropping the sender tells the caller that it is gone.
-            (Ok(()), None) => return,
-        };
-        // A caller that went away does not care.
-        let _ = self.answer.send(answer);
-    }
-}
-
 /// What the thread and the handles have in common.
 pub(super) struct Shared {
     pub(super) changed: Arc<Notify>,
@@ -172,34 +57,36 @@ pub(super) fn start(
     mut store: Store,
     commands: mpsc::Receiver<Command>,
     checkpoints: Checkpoints,
+    own_commands: mpsc::WeakSender<Command>,
     shared: Shared,
 ) -> Result<(), std::io::Error> {
     let (health, place) = (Arc::clone(&shared.health), Arc::clone(&shared.place));
-    let disk = store.log.take().map(|log| Disk::start(log, health, place)).transpose()?;
+    let disk = store.log.take().map(|log| Disk::start(log, own_commands, health, place)).transpose()?;
     std::thread::Builder::new()
         .name("outbox-writer".to_owned())
-        .spawn(move || serve(store, commands, disk, checkpoints, &shared))
+        .spawn(move || {
+            serve(commands, Writer { disk, checkpoints, store, shared, open: Transaction::default(), ids_lost: 0 })
+        })
         .map(drop)
 }
 
-fn serve(
-    store: Store,
-    mut commands: mpsc::Receiver<Command>,
-    disk: Option<Disk>,
-    mut checkpoints: Checkpoints,
-    shared: &Shared,
-) {
+fn serve(mut commands: mpsc::Receiver<Command>, mut writer: Writer) {
     let (mut closing, mut rewriting, mut is_checkpoint_due) = (Vec::new(), Vec::new(), false);
     let mut taken = Vec::with_capacity(COMMANDS_PER_COMMIT_MAX);
     while commands.blocking_recv_many(&mut taken, COMMANDS_PER_COMMIT_MAX) > 0 {
         let mut jobs = Vec::with_capacity(taken.len());
         // Who looks at the rows shall find in them what waits to be written; a sender, who is promised something, shall not wait
         // for it.
-        let mut is_due = false;
+        let (mut is_due, mut is_awaited) = (false, false);
         for command in taken.drain(..) {
-            is_due |= !matches!(&command, Command::Run(job) if job.kept() == Kept::ByDisk);
+            is_due |= match &command {
+                Command::Run(job) => job.kept() == Kept::BySystem,
+                Command::Commit => false,
+                _ => true,
+            };
             match command {
                 Command::Run(job) => jobs.push(job),
+                Command::Commit => is_awaited = true,
                 Command::Now => {}
                 Command::Checkpoint => is_checkpoint_due = true,
                 Command::Rewrite(answer) => rewriting.push(answer),
@@ -210,71 +97,152 @@ fn serve(
                 }
             }
         }
-        jobs.extend(shared.later.take(is_due));
-        checkpoints.committed(jobs.len());
-        let before = store.connection.total_changes();
-        let committed = commit(&store.connection, &mut jobs, shared).map_err(Failure::from);
-        // Before the answers, so that who has its answer can rely on the wake-up having happened.
-        if committed.is_ok() && jobs.iter_mut().map(|job| job.committed()).max() == Some(Wake::Waiters) {
-            shared.changed.notify_waiters();
+        jobs.extend(writer.shared.later.take(is_due));
+        writer.write(jobs);
+        if is_due || is_awaited {
+            writer.commit();
+        } else {
+            writer.commit_soon();
         }
-        let (promised, others): (Vec<_>, Vec<_>) =
-            jobs.into_iter().partition(|job| committed.is_ok() && job.kept() == Kept::ByDisk);
-        let has_changed = store.connection.total_changes() != before;
-        match &disk {
-            Some(disk) if !promised.is_empty() => disk.write(Promised { jobs: promised, has_changed }),
-            _ if promised.is_empty() => {}
-            _ => {
-                let kept = shared.place.check();
-                promised.into_iter().for_each(|job| job.answer(kept.clone()));
-            }
-        }
-        for job in others {
-            job.answer(committed.clone());
-        }
+        let connection = &writer.store.connection;
         if std::mem::take(&mut is_checkpoint_due) {
-            store::checkpoint(&store.connection);
+            store::checkpoint(connection);
         }
         for answer in rewriting.drain(..) {
-            let _ = answer.send(store::rewrite(&store.connection, store::REWRITTEN_BYTES_MAX).map_err(Failure::from));
+            let _ = answer.send(store::rewrite(connection, store::REWRITTEN_BYTES_MAX).map_err(Failure::from));
         }
     }
-    drop(disk);
-    drop(checkpoints);
-    drop(store);
-    shared.changed.notify_waiters();
+    writer.commit();
+    let changed = Arc::clone(&writer.shared.changed);
+    drop(writer);
+    changed.notify_waiters();
     for closed in closing {
         let _ = closed.send(());
     }
 }
 
-/// All or nothing.
-fn commit(connection: &Connection, jobs: &mut [Box<dyn Job>], shared: &Shared) -> Result<(), rusqlite::Error> {
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    let result = try_to_commit(connection, jobs, &shared.owed);
-    if let Err(error) = &result {
-        shared.health.failed(error);
-        store::make_room(connection, error);
-    }
-    result
+/// What the thread works with. Dropped in this order: what was committed is on the disk before the database is closed.
+struct Writer {
+    /// Where commits have to be on the disk.
+    disk: Option<Disk>,
+    checkpoints: Checkpoints,
+    store: Store,
+    shared: Shared,
+    open: Transaction,
+    /// How many ids may be in somebody's hands that no row has.
+    ids_lost: usize,
 }
 
-fn try_to_commit(connection: &Connection, jobs: &mut [Box<dyn Job>], owed: &Owed) -> Result<(), rusqlite::Error> {
-    // Immediate, so that a foreign writer is met here and waited for, not half way through. Prepared once, unlike what the
-    // library's own transactions do: there are thousands a second.
-    work::execute(connection, "BEGIN IMMEDIATE", [])?;
-    let mut run_all = || {
-        let paid = owed.pay(connection)?;
-        jobs.iter_mut().try_for_each(|job| job.run(connection))?;
-        work::execute(connection, "COMMIT", [])?;
-        Ok(paid)
-    };
-    let committed = run_all();
-    // Some failures have ended it already.
-    if committed.is_err() && !connection.is_autocommit() {
-        work::execute(connection, "ROLLBACK", [])?;
+/// What is written and not committed; without a job, none is open.
+#[derive(Default)]
+struct Transaction {
+    jobs: Vec<Box<dyn Job>>,
+    /// How many hang-ups that were owed are in it.
+    paid: usize,
+    /// How many rows had ever changed before it.
+    changes_before: u64,
+    /// Something is wrong with the disk, so nobody learns of it before its commit.
+    is_doubtful: bool,
+    /// The disk's thread knows of it.
+    is_announced: bool,
+}
+
+impl Writer {
+    /// Writes them in the transaction that is open, or a new one.
+    fn write(&mut self, jobs: Vec<Box<dyn Job>>) {
+        if jobs.is_empty() {
+            return;
+        }
+        let earlier = self.open.jobs.len();
+        self.checkpoints.written(jobs.len());
+        self.open.jobs.extend(jobs);
+        let begun = if earlier == 0 { self.begin() } else { Ok(()) };
+        match begun.and_then(|()| self.run_behind(earlier)) {
+            Ok(wake) => self.wake(wake),
+            Err(error) => self.undo(error),
+        }
     }
-    committed.map(|paid| owed.paid(paid))
+
+    fn begin(&mut self) -> Result<(), rusqlite::Error> {
+        let connection = &self.store.connection;
+        self.open.changes_before = connection.total_changes();
+        self.open.is_doubtful = self.shared.health.trouble().is_some();
+        // Immediate, so that a foreign writer is met here and waited for, not half way through. Prepared once, unlike what the
+        // library's own transactions do: there are thousands a second.
+        work::execute(connection, "BEGIN IMMEDIATE", [])?;
+        if self.ids_lost > 0 {
+            work::skip_ids(connection, self.ids_lost)?;
+        }
+        self.open.paid = self.shared.owed.pay(connection)?;
+        Ok(())
+    }
+
+    fn run_behind(&mut self, earlier: usize) -> Result<Wake, rusqlite::Error> {
+        let mut wake = Wake::Nobody;
+        for job in self.open.jobs.iter_mut().skip(earlier) {
+            job.run(&self.store.connection)?;
+            if !self.open.is_doubtful {
+                wake = wake.max(job.written());
+            }
+        }
+        Ok(wake)
+    }
+
+    /// Commits when the disk's thread is ready for it, or now where there is none to wait for.
+    fn commit_soon(&mut self) {
+        let can_wait = !self.open.is_doubtful && self.open.jobs.len() < COMMANDS_PER_COMMIT_MAX;
+        match &self.disk {
+            Some(_) if can_wait && self.open.is_announced => {}
+            Some(disk) if can_wait && disk.announce() => self.open.is_announced = true,
+            _ => self.commit(),
+        }
+    }
+
+    fn commit(&mut self) {
+        if self.open.jobs.is_empty() {
+            return;
+        }
+        if let Err(error) = work::execute(&self.store.connection, "COMMIT", []) {
+            return self.undo(error);
+        }
+        let Transaction { mut jobs, paid, changes_before, .. } = std::mem::take(&mut self.open);
+        self.ids_lost = 0;
+        self.shared.owed.paid(paid);
+        // Before the answers, so that who has its answer can rely on the wake-up having happened.
+        self.wake(jobs.iter_mut().map(|job| job.written()).max().unwrap_or(Wake::Nobody));
+        let (promised, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.kept() == Kept::ByDisk);
+        let has_changed = self.store.connection.total_changes() != changes_before;
+        match &self.disk {
+            Some(disk) if !promised.is_empty() => disk.write(Promised { jobs: promised, has_changed }),
+            _ if promised.is_empty() => {}
+            _ => {
+                let kept = self.shared.place.check();
+                promised.into_iter().for_each(|job| job.answer(kept.clone()));
+            }
+        }
+        others.into_iter().for_each(|job| job.answer(Ok(())));
+    }
+
+    /// All or nothing.
+    fn undo(&mut self, error: rusqlite::Error) {
+        let connection = &self.store.connection;
+        self.shared.health.failed(&error);
+        // Some failures have ended it already; where it can't be ended, the next one can't begin and comes here.
+        if !connection.is_autocommit() {
+            let _ = work::execute(connection, "ROLLBACK", []);
+        }
+        store::make_room(connection, &error);
+        let Transaction { jobs, is_doubtful, .. } = std::mem::take(&mut self.open);
+        if !is_doubtful {
+            self.ids_lost += jobs.len();
+        }
+        let failure = Failure::from(error);
+        jobs.into_iter().for_each(|job| job.answer(Err(failure.clone())));
+    }
+
+    fn wake(&self, wake: Wake) {
+        if wake == Wake::Waiters {
+            self.shared.changed.notify_waiters();
+        }
+    }
 }

@@ -72,6 +72,29 @@ async fn a_card_whose_server_was_killed_before_the_answer_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_call_whose_event_a_crash_took_along_behind_its_card_is_asked_about() {
+    let phone = Phone::start();
+    let rules = EVERYBODY.replace("    card:", "    when: {event: [call_init, call_bridged]}\n    card:");
+    assert_ne!(rules, EVERYBODY);
+    let server = Server::with(&rules, &phone).await;
+    let lost = inbound("lost", NUMBER);
+    server.ring_and_settle(&lost).await;
+    assert_eq!(requests(&phone, "lost"), (1, 0), "it began behind the start");
+    // What no commit had reached is gone, and with a power cut what no wait for the disk had.
+    let place = server.killed();
+    std::fs::remove_dir_all(place.data()).unwrap();
+    let server = Server::start(place).await;
+    let mut bridged = lost;
+    bridged["event"] = json!("call_bridged");
+    assert_eq!(server.ring_and_settle(&bridged).await["state"], "sent");
+    assert_eq!(requests(&phone, "lost"), (1, 1), "it has its card");
+    let mut other = inbound("other", NUMBER);
+    other["data"]["started_at"] = bridged["data"]["started_at"].clone();
+    assert_eq!(server.ring_and_settle(&other).await["state"], "sent");
+    assert_eq!((requests(&phone, "other"), phone.cards_of("other").len()), ((1, 1), 1), "it had none");
+}
+
+#[tokio::test]
 async fn while_the_api_gives_no_answer_the_outcome_stays_unknown_and_is_shown_so() {
     let phone = Phone::start();
     let server = Server::with(EVERYBODY, &phone).await;

@@ -58,6 +58,7 @@ async fn a_full_disk_is_told_everywhere_and_when_it_has_room_everything_goes_on(
     for number in 0..20 {
         let id = format!("refused-{number}");
         assert_eq!(server.ring_and_settle(&inbound(&id, NUMBER)).await["state"], "sent", "it was not half written");
+        assert_eq!(phone.cards_of(&id).len(), 1, "also where its card went out before the disk said no");
     }
 }
 

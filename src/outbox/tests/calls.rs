@@ -109,12 +109,6 @@ async fn the_order_of_a_calls_events_survives_a_killed_process() {
     assert_eq!(found, [(second, None, true), (first, decided().card, false)], "the same bytes are sent");
 }
 
-/// Somebody with room, and where what they take comes out.
-fn taking(until: Timestamp) -> (Option<Taking>, std::sync::mpsc::Receiver<Claimed>) {
-    let (taken, takes) = channel();
-    (Some(Taking { lease_until: until, take: Box::new(move |claimed| taken.send(claimed).unwrap()) }), takes)
-}
-
 #[tokio::test]
 async fn an_event_that_is_taken_as_it_is_accepted_is_the_same_as_one_that_was_claimed() {
     let (directory, outbox) = new();

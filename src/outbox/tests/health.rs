@@ -88,6 +88,56 @@ async fn a_hang_up_that_could_not_be_written_reaches_who_took_the_event_before_i
 }
 
 #[tokio::test]
+async fn an_id_that_was_taken_and_not_committed_is_nobody_elses() {
+    let (_directory, outbox) = new();
+    let mut lost = Vec::new();
+    for number in 0..3 {
+        let (take, taken) = taking(at(30));
+        let (first, fails) = (outbox.clone(), outbox.clone());
+        let release = hold_writer(&outbox).await;
+        let first = tokio::spawn(async move { first.accept_and_take(event("lost", number), take).await });
+        until_waiting(&outbox, 1).await;
+        let fails = tokio::spawn(async move { fails.write(nobody, |one| one.execute("nonsense", [])).await });
+        until_waiting(&outbox, 2).await;
+        drop(release);
+        assert!(matches!(first.await.unwrap(), Err(OutboxError::Storage(_))));
+        fails.await.unwrap().unwrap_err();
+        lost.push(taken.recv().unwrap());
+        if number == 1 {
+            accepted(&outbox, event("kept", 0)).await;
+        }
+    }
+    let kept = accepted(&outbox, event("kept too", 0)).await;
+    let mut ids: Vec<_> = lost.iter().map(|claimed| claimed.id).collect();
+    for id in &ids {
+        assert!(!outbox.settle(*id, Settlement::Over, None, at(1)).await.unwrap(), "there is no such row");
+    }
+    ids.push(kept);
+    assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
+    assert_eq!(outbox.pending().await.unwrap(), 2, "the rows that are there are as they were");
+}
+
+#[tokio::test]
+async fn while_the_disk_is_full_nobody_takes_what_is_not_committed() {
+    let (_directory, outbox) = new();
+    room(&outbox, Some(1)).await;
+    outbox.accept(large("refused")).await.unwrap_err();
+    for is_refused in [true, false] {
+        let (take, taken) = taking(at(30));
+        let (small, other) = (outbox.clone(), outbox.clone());
+        let release = hold_writer(&outbox).await;
+        let small = tokio::spawn(async move { small.accept_and_take(event("small", 0), take).await });
+        until_waiting(&outbox, 1).await;
+        let other = tokio::spawn(async move { other.accept(large("refused")).await });
+        until_waiting(&outbox, 2).await;
+        drop(release);
+        assert_eq!((small.await.unwrap().is_err(), other.await.unwrap().is_err()), (is_refused, is_refused));
+        assert_eq!(taken.recv().is_err(), is_refused, "the room is given back");
+        room(&outbox, None).await;
+    }
+}
+
+#[tokio::test]
 async fn a_hang_up_that_nobody_waits_for_any_more_ends_its_call_too() {
     let (directory, outbox) = new();
     let id = accepted(&outbox, event("a", 0)).await;
