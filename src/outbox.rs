@@ -272,20 +272,17 @@ impl Outbox {
     ///
     /// Where this fails, or is no longer waited for, it is remembered and written with whatever can be written next.
     pub async fn hang_up(&self, account: &str, call_id: &str, now: Timestamp) -> Result<usize, OutboxError> {
+        // Held until its row says it, so that whoever takes an event of it meanwhile learns of it as well.
+        let held = self.under_way.hold(account, call_id);
+        held.end();
         let ended = HangUp { account: account.to_owned(), call_id: call_id.to_owned(), at: now };
-        let debt = self.owed.unless_paid(ended.clone());
-        self.under_way.end(account, call_id);
-        // Again as it is written: an event that was written before may have been taken meanwhile.
-        let (under_way, again) = (self.under_way.clone(), ended.clone());
-        let written = move |_: &mut usize| {
-            under_way.end(&again.account, &again.call_id);
-            Wake::Nobody
+        let (debt, held_meanwhile) = (self.owed.unless_paid(ended.clone()), self.under_way.hold(account, call_id));
+        let write = move |connection: &Connection| {
+            Ok((work::hang_up(connection, &ended.account, &ended.call_id, now)?, held_meanwhile))
         };
-        let write = move |connection: &Connection| work::hang_up(connection, &ended.account, &ended.call_id, now);
-        let over = self.promise(written, write).await;
-        match &over {
-            Ok(_) | Err(OutboxError::Moved { .. }) => debt.paid(),
-            Err(_) => self.under_way.end(account, call_id),
+        let over = self.promise(nobody, write).await.map(|(over, _)| over);
+        if let Ok(_) | Err(OutboxError::Moved { .. }) = &over {
+            debt.paid();
         }
         over
     }

@@ -31,13 +31,22 @@ impl Shared {
         decided: &mut Option<Arc<Decided>>,
         held: &mut Option<Permit>,
     ) -> Next {
-        let began_at = claimed.started_at.as_millisecond();
-        if (claimed.is_unknown || began_at < self.asked_before.load(Ordering::Acquire))
+        if (claimed.is_unknown || self.may_have_been_forgotten(claimed))
             && let Some(next) = self.ask(claimed, account, card, held).await
         {
             return next;
         }
         self.send(claimed, account, card, decided, held).await
+    }
+
+    /// Whether its call may have a card of which no row tells. Of a later attempt that was asked before, or nothing had been sent.
+    fn may_have_been_forgotten(&self, claimed: &Claimed) -> bool {
+        let lost = self.outbox.lost();
+        if lost != self.lost.load(Ordering::Acquire) {
+            self.asked_until.fetch_max((self.outside.now)().as_millisecond(), Ordering::AcqRel);
+            self.lost.store(lost, Ordering::Release);
+        }
+        claimed.attempts == 0 && claimed.started_at.as_millisecond() <= self.asked_until.load(Ordering::Acquire)
     }
 
     /// Asks whether the card of an earlier attempt arrived. `None`: it did not, or the API does not tell; it may be sent again,

@@ -58,9 +58,4 @@ impl Intake {
             take: Box::new(move |claimed| drop(taken.send(Taken { claimed, event, permit }))),
         })
     }
-
-    /// An event could not be kept, and its card may have been sent: no call that has begun gets one without a question first.
-    pub fn not_kept(&self) {
-        self.shared.asked_before.fetch_max((self.shared.outside.now)().as_millisecond(), Ordering::AcqRel);
-    }
 }

@@ -1,11 +1,12 @@
-//! The thread that waits for the disk: one wait for all that was committed before it, while the next transactions are written.
-//! It says when a transaction that is open should be committed: when it could wait for it at once.
+//! The thread that waits for the disk: one wait for all that was committed before it, while the next transaction is written.
+//! It says when that one should be committed: when it could be waited for at once.
 //!
 //! The write-ahead log is written in order, so once it is on the disk so is every commit that was made before. Knows nothing of
 //! what was committed.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ use super::writer::Command;
 const TRANSACTIONS_MAX: usize = 2048;
 
 /// Between two waits: each costs processor time and holds up the writer, and the sender has seconds. No card waits for this.
-const WAIT_EVERY: Duration = Duration::from_millis(5);
+const WAIT_EVERY: Duration = Duration::from_millis(3);
 
 /// Commands that are committed and not answered.
 pub(super) struct Promised {
@@ -31,18 +32,18 @@ pub(super) struct Promised {
     pub(super) has_changed: bool,
 }
 
-/// What the writer tells the thread.
-enum Message {
-    /// There is a transaction to be committed.
-    Open,
-    /// It is.
-    Committed(Promised),
-}
-
 /// The thread; dropped, it answers what it has and ends.
 pub(super) struct Disk {
-    messages: Option<mpsc::SyncSender<Message>>,
+    promised: Option<mpsc::SyncSender<Promised>>,
+    now: Arc<Now>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread and the writer know of each other.
+#[derive(Default)]
+struct Now {
+    is_busy: AtomicBool,
+    is_awaited: AtomicBool,
 }
 
 impl Disk {
@@ -53,57 +54,56 @@ impl Disk {
         health: Arc<Health>,
         place: Arc<Place>,
     ) -> Result<Disk, Error> {
-        let (messages, waiting) = mpsc::sync_channel(TRANSACTIONS_MAX);
+        let (promised, waiting) = mpsc::sync_channel(TRANSACTIONS_MAX);
+        let now = Arc::new(Now::default());
+        let known = Arc::clone(&now);
         let thread = std::thread::Builder::new()
             .name("outbox-disk".to_owned())
-            .spawn(move || serve(&log, &waiting, &writer, &health, &place))?;
-        Ok(Disk { messages: Some(messages), thread: Some(thread) })
+            .spawn(move || serve(&log, &waiting, &known, &writer, &health, &place))?;
+        Ok(Disk { promised: Some(promised), now, thread: Some(thread) })
     }
 
-    /// A transaction is open, and is to be committed when it can be waited for. `false`: the thread stopped unexpectedly.
-    pub(super) fn announce(&self) -> bool {
-        self.messages.as_ref().is_some_and(|messages| messages.send(Message::Open).is_ok())
+    /// Whether another commit would only have to wait; then [`Command::Commit`] comes when it no longer would.
+    pub(super) fn is_awaited(&self) -> bool {
+        // Before the look, so that the thread, which is busy until its look at this, does not miss it.
+        self.now.is_awaited.store(true, Ordering::SeqCst);
+        let is_busy =
+            self.now.is_busy.load(Ordering::SeqCst) && self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        if !is_busy {
+            self.now.is_awaited.store(false, Ordering::SeqCst);
+        }
+        is_busy
     }
 
     /// Answers them once they are on the disk, or can't be.
     pub(super) fn write(&self, promised: Promised) {
-        if let Some(messages) = &self.messages {
+        self.now.is_busy.store(true, Ordering::SeqCst);
+        if let Some(sender) = &self.promised {
             // Only a thread that stopped unexpectedly takes none; then whoever waits learns that the outbox is gone.
-            let _ = messages.send(Message::Committed(promised));
+            let _ = sender.send(promised);
         }
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        drop(self.messages.take());
+        drop(self.promised.take());
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-fn serve(log: &File, waiting: &mpsc::Receiver<Message>, writer: &WeakSender<Command>, health: &Health, place: &Place) {
-    let (mut begun, mut left): (Option<Instant>, _) = (None, None);
-    while let Some(first) = left.take().or_else(|| waiting.recv().ok()) {
-        if let Some(begun) = begun {
-            std::thread::sleep(WAIT_EVERY.saturating_sub(begun.elapsed()));
-        }
-        let mut all: Vec<Promised> = Vec::new();
-        for message in std::iter::once(first).chain(waiting.try_iter()) {
-            left = match message {
-                Message::Open => Some(message),
-                Message::Committed(promised) => {
-                    all.push(promised);
-                    None
-                }
-            };
-        }
-        if all.is_empty() {
-            left = None;
-            // Where so much waits for the writer, it commits by itself.
-            let _ = writer.upgrade().map(|writer| writer.try_send(Command::Commit));
-            continue;
-        }
-        begun = Some(Instant::now());
+fn serve(
+    log: &File,
+    waiting: &mpsc::Receiver<Promised>,
+    now: &Now,
+    writer: &WeakSender<Command>,
+    health: &Health,
+    place: &Place,
+) {
+    let mut next = None;
+    while let Some(first) = next.take().or_else(|| waiting.recv().ok()) {
+        let begun = Instant::now();
+        let all: Vec<Promised> = std::iter::once(first).chain(waiting.try_iter()).collect();
         let written = log.sync_data().map_err(|error| failure(&error));
         match &written {
             Ok(()) if all.iter().any(|promised| promised.has_changed) => health.recovered(),
@@ -113,6 +113,15 @@ fn serve(log: &File, waiting: &mpsc::Receiver<Message>, writer: &WeakSender<Comm
         let kept = written.map_err(Failure::from).and_then(|()| place.check());
         for job in all.into_iter().flat_map(|promised| promised.jobs) {
             job.answer(kept.clone());
+        }
+        std::thread::sleep(WAIT_EVERY.saturating_sub(begun.elapsed()));
+        next = waiting.try_recv().ok();
+        if next.is_none() {
+            now.is_busy.store(false, Ordering::SeqCst);
+            if now.is_awaited.swap(false, Ordering::SeqCst) {
+                // Where there is no room for it, other commands come and find that nothing has to be waited for.
+                let _ = writer.upgrade().map(|writer| writer.try_send(Command::Commit));
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::job::Wake;
+use super::job::waiters;
 use super::store::Rewritten;
 use super::work::{end_waiting, row_limit, timestamp};
 use super::writer::Command;
@@ -99,15 +99,13 @@ impl Outbox {
             let about = person.clone();
             let found = self.read(move |connection| find(connection, table, &about, last)).await?;
             for ids in found.ids.chunks(ROWS_ERASED_AT_ONCE) {
-                let (ids, under_way) = (ids.to_vec(), self.under_way.clone());
-                let written = move |calls: &mut Vec<(String, String)>| {
-                    calls.iter().for_each(|(account, call_id)| under_way.end(account, call_id));
-                    Wake::Waiters
-                };
+                let ids = ids.to_vec();
                 let erase = move |connection: &Connection| {
                     ids.iter().filter_map(|id| erase(connection, table, *id, now).transpose()).collect::<Sql<Vec<_>>>()
                 };
-                erased += self.promise(written, erase).await?.len();
+                let calls = self.promise(waiters, erase).await?;
+                calls.iter().for_each(|(account, call_id)| self.under_way.end(account, call_id));
+                erased += calls.len();
             }
             after = found.last;
         }

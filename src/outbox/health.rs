@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -54,6 +55,11 @@ impl Outbox {
         self.health.trouble()
     }
 
+    /// How many transactions failed so far whose deliveries may have been worked on before: of their cards no row tells.
+    pub fn lost(&self) -> u64 {
+        self.health.lost.load(Ordering::Acquire)
+    }
+
     /// How much room it takes.
     pub async fn size(&self) -> Result<Size, OutboxError> {
         let files = self.place.bytes();
@@ -64,7 +70,10 @@ impl Outbox {
 
 /// What the commits say.
 #[derive(Debug, Default)]
-pub(super) struct Health(Mutex<Option<(Trouble, Lasts)>>);
+pub(super) struct Health {
+    trouble: Mutex<Option<(Trouble, Lasts)>>,
+    lost: AtomicU64,
+}
 
 /// Whether a commit that succeeds ends a trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,15 +86,20 @@ enum Lasts {
 impl Health {
     /// What the last commits say, without asking anew.
     pub(super) fn trouble(&self) -> Option<Trouble> {
-        lock(&self.0).as_ref().map(|(trouble, _)| trouble.clone())
+        lock(&self.trouble).as_ref().map(|(trouble, _)| trouble.clone())
     }
 
     /// Something was written.
     pub(super) fn recovered(&self) {
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.trouble);
         if known.as_ref().is_some_and(|(_, lasts)| *lasts == Lasts::UntilWritten) {
             *known = None;
         }
+    }
+
+    /// A transaction failed whose deliveries somebody may have had already.
+    pub(super) fn lost_some(&self) {
+        self.lost.fetch_add(1, Ordering::Release);
     }
 
     /// A transaction failed. What is a fault of a command and not of the disk is no trouble of the outbox.
@@ -110,7 +124,7 @@ impl Health {
             }
             _ => return,
         };
-        *lock(&self.0) = Some((Trouble { reason: format!("{reason} ({error})"), help }, lasts));
+        *lock(&self.trouble) = Some((Trouble { reason: format!("{reason} ({error})"), help }, lasts));
     }
 }
 
@@ -165,8 +179,8 @@ pub(super) struct HangUp {
     pub(super) at: Timestamp,
 }
 
-/// Hang-ups that were seen and could not be written. They are written before whatever is written next, so that no card can be
-/// kept, let alone sent, after them.
+/// Hang-ups that were seen and could not be written. They are written before whatever is in the next transaction, so that no card
+/// can be kept, let alone sent, after them.
 #[derive(Debug, Default)]
 pub(super) struct Owed(Mutex<VecDeque<HangUp>>);
 

@@ -92,7 +92,7 @@ impl Step {
     /// no index has to be kept for this.
     fn delete(&self, connection: &Connection, table: &str, oldest: &str, ended_by: i64) -> Sql<usize> {
         let last: Option<i64> = connection.query_row(&format!("SELECT max(id) FROM {table}"), [], |row| row.get(0))?;
-        // Ids only ever grow, by one a row, so the newest rows are those with the highest.
+        // Ids only ever grow, by one a row and hardly ever by more, so the newest rows are those with the highest.
         let too_many = last.unwrap_or(0).saturating_sub(self.rows);
         let mut looked_at = connection.prepare(oldest)?;
         let mut rows = looked_at.query(params![row_limit(ROWS_LOOKED_AT)])?;

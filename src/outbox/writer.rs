@@ -1,6 +1,6 @@
 //! The thread that owns the writing connection: what comes in is written at once, committed together, and each caller is
 //! answered afterwards. What is promised to survive a power cut is handed on to the thread that waits for the disk; as long as
-//! nothing else is in a transaction, it stays open until that thread is ready for it.
+//! nobody waits for anything else in it, a transaction stays open while that thread is busy.
 //!
 //! Knows nothing of what the commands do, and neither retries nor logs: a failure goes to every caller of its transaction.
 
@@ -23,7 +23,7 @@ pub(super) const COMMANDS_PER_COMMIT_MAX: usize = 512;
 pub(super) enum Command {
     /// Do this in the next transaction.
     Run(Box<dyn Job>),
-    /// Commit what is written: the disk's thread could wait for it now.
+    /// Commit what is written: the disk's thread is no longer busy.
     Commit,
     /// Do what has time.
     Now,
@@ -143,8 +143,6 @@ struct Transaction {
     changes_before: u64,
     /// Something is wrong with the disk, so nobody learns of it before its commit.
     is_doubtful: bool,
-    /// The disk's thread knows of it.
-    is_announced: bool,
 }
 
 impl Writer {
@@ -188,13 +186,11 @@ impl Writer {
         Ok(wake)
     }
 
-    /// Commits when the disk's thread is ready for it, or now where there is none to wait for.
+    /// Commits, unless that would only have to wait: then [`Command::Commit`] comes.
     fn commit_soon(&mut self) {
         let can_wait = !self.open.is_doubtful && self.open.jobs.len() < COMMANDS_PER_COMMIT_MAX;
-        match &self.disk {
-            Some(_) if can_wait && self.open.is_announced => {}
-            Some(disk) if can_wait && disk.announce() => self.open.is_announced = true,
-            _ => self.commit(),
+        if !(can_wait && self.disk.as_ref().is_some_and(Disk::is_awaited)) {
+            self.commit();
         }
     }
 
@@ -213,9 +209,12 @@ impl Writer {
         let (promised, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.kept() == Kept::ByDisk);
         let has_changed = self.store.connection.total_changes() != changes_before;
         match &self.disk {
-            Some(disk) if !promised.is_empty() => disk.write(Promised { jobs: promised, has_changed }),
             _ if promised.is_empty() => {}
-            _ => {
+            Some(disk) => disk.write(Promised { jobs: promised, has_changed }),
+            None => {
+                if has_changed {
+                    self.shared.health.recovered();
+                }
                 let kept = self.shared.place.check();
                 promised.into_iter().for_each(|job| job.answer(kept.clone()));
             }
@@ -235,6 +234,7 @@ impl Writer {
         let Transaction { jobs, is_doubtful, .. } = std::mem::take(&mut self.open);
         if !is_doubtful {
             self.ids_lost += jobs.len();
+            self.shared.health.lost_some();
         }
         let failure = Failure::from(error);
         jobs.into_iter().for_each(|job| job.answer(Err(failure.clone())));

@@ -250,7 +250,6 @@ impl Webhooks {
 
     /// Loud, but not once a call while a disk is full.
     fn tell_not_stored(&self, account: &str, why: &dyn std::fmt::Display) {
-        self.intake.iter().for_each(Intake::not_kept);
         if let Some(silenced) = self.not_stored.say(account, Instant::now()) {
             tracing::error!(account, silenced, "a webhook can't be stored, its call may get no card: {why}");
         }

@@ -92,6 +92,11 @@ async fn a_call_whose_event_a_crash_took_along_behind_its_card_is_asked_about() 
     other["data"]["started_at"] = bridged["data"]["started_at"].clone();
     assert_eq!(server.ring_and_settle(&other).await["state"], "sent");
     assert_eq!((requests(&phone, "other"), phone.cards_of("other").len()), ((1, 1), 1), "it had none");
+    let mut refused = inbound("refused", NUMBER);
+    refused["data"]["started_at"] = bridged["data"]["started_at"].clone();
+    phone.script([error(503)]);
+    assert_eq!(server.ring_and_settle(&refused).await["state"], "sent");
+    assert_eq!(requests(&phone, "refused"), (2, 1), "it is asked about once");
 }
 
 #[tokio::test]

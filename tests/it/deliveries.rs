@@ -140,6 +140,18 @@ async fn what_nobody_would_see_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn what_was_sent_is_sent_again_by_force_also_after_a_restart() {
+    let phone = Phone::start();
+    let server = Server::with(EVERYBODY, &phone).await;
+    let sent = server.ring_and_settle(&inbound("sent", NUMBER)).await;
+    let server = server.killed_and_started_again().await;
+    let (status, answer) = retry(&server, &sent["id"], "?force=true").await;
+    assert!((200..300).contains(&status), "{answer}");
+    until("it is sent again", async || (phone.received_of("sent").len() == 2).then_some(())).await;
+    assert!(phone.asked_about("sent").is_empty(), "that it has a card is known");
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_or_wants_a_token_is_told_with_what_to_do() {
     let phone = Phone::start();
     let mut place = Place::new(EVERYBODY, &phone);

@@ -195,3 +195,23 @@ async fn a_large_database_is_not_rewritten_but_its_log_is_emptied() {
     assert_eq!(fs::metadata(&log).unwrap().len(), 0);
     assert_eq!(store::rewrite(&connection, i64::MAX).unwrap(), store::Rewritten::Whole);
 }
+
+#[tokio::test]
+async fn an_erasure_that_fails_ends_no_call() {
+    let (_directory, outbox) = new();
+    accepted(&outbox, call("a", "+905321234567", "")).await;
+    let claimed = claim_one(&outbox, at(0)).await;
+    let (erases, fails) = (outbox.clone(), outbox.clone());
+    let release = hold_writer(&outbox).await;
+    let customer = CustomerNumber::parse(Some("+905321234567"), region());
+    let erases = tokio::spawn(async move { erases.erase(&customer, region(), at(1)).await });
+    until_waiting(&outbox, 1).await;
+    let fails = tokio::spawn(async move { fails.write(nobody, |one| one.execute("nonsense", [])).await });
+    until_waiting(&outbox, 2).await;
+    drop(release);
+    fails.await.unwrap().unwrap_err();
+    erases.await.unwrap().unwrap_err();
+    assert_eq!(claimed.standing(), Standing::Open);
+    assert_eq!(erase(&outbox, "+905321234567").await, (1, 0));
+    assert_eq!(claimed.standing(), Standing::Over);
+}

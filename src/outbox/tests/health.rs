@@ -115,6 +115,7 @@ async fn an_id_that_was_taken_and_not_committed_is_nobody_elses() {
     ids.push(kept);
     assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
     assert_eq!(outbox.pending().await.unwrap(), 2, "the rows that are there are as they were");
+    assert_eq!(outbox.lost(), 3);
 }
 
 #[tokio::test]
@@ -133,6 +134,7 @@ async fn while_the_disk_is_full_nobody_takes_what_is_not_committed() {
         drop(release);
         assert_eq!((small.await.unwrap().is_err(), other.await.unwrap().is_err()), (is_refused, is_refused));
         assert_eq!(taken.recv().is_err(), is_refused, "the room is given back");
+        assert_eq!(outbox.lost(), 1, "what nobody has is not lost");
         room(&outbox, None).await;
     }
 }
