@@ -35,13 +35,13 @@ pub(super) struct Promised {
 /// The thread; dropped, it answers what it has and ends.
 pub(super) struct Disk {
     promised: Option<mpsc::SyncSender<Promised>>,
-    now: Arc<Now>,
+    signals: Arc<Signals>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// What the thread and the writer know of each other.
 #[derive(Default)]
-struct Now {
+struct Signals {
     is_busy: AtomicBool,
     is_awaited: AtomicBool,
 }
@@ -55,29 +55,29 @@ impl Disk {
         place: Arc<Place>,
     ) -> Result<Disk, Error> {
         let (promised, waiting) = mpsc::sync_channel(TRANSACTIONS_MAX);
-        let now = Arc::new(Now::default());
-        let known = Arc::clone(&now);
+        let signals = Arc::new(Signals::default());
+        let known = Arc::clone(&signals);
         let thread = std::thread::Builder::new()
             .name("outbox-disk".to_owned())
             .spawn(move || serve(&log, &waiting, &known, &writer, &health, &place))?;
-        Ok(Disk { promised: Some(promised), now, thread: Some(thread) })
+        Ok(Disk { promised: Some(promised), signals, thread: Some(thread) })
     }
 
     /// Whether another commit would only have to wait; then [`Command::Commit`] comes when it no longer would.
-    pub(super) fn is_awaited(&self) -> bool {
+    pub(super) fn tells_when_free(&self) -> bool {
         // Before the look, so that the thread, which is busy until its look at this, does not miss it.
-        self.now.is_awaited.store(true, Ordering::SeqCst);
-        let is_busy =
-            self.now.is_busy.load(Ordering::SeqCst) && self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        self.signals.is_awaited.store(true, Ordering::SeqCst);
+        let is_busy = self.signals.is_busy.load(Ordering::SeqCst)
+            && self.thread.as_ref().is_some_and(|thread| !thread.is_finished());
         if !is_busy {
-            self.now.is_awaited.store(false, Ordering::SeqCst);
+            self.signals.is_awaited.store(false, Ordering::SeqCst);
         }
         is_busy
     }
 
     /// Answers them once they are on the disk, or can't be.
     pub(super) fn write(&self, promised: Promised) {
-        self.now.is_busy.store(true, Ordering::SeqCst);
+        self.signals.is_busy.store(true, Ordering::SeqCst);
         if let Some(sender) = &self.promised {
             // Only a thread that stopped unexpectedly takes none; then whoever waits learns that the outbox is gone.
             let _ = sender.send(promised);
@@ -95,7 +95,7 @@ impl Drop for Disk {
 fn serve(
     log: &File,
     waiting: &mpsc::Receiver<Promised>,
-    now: &Now,
+    signals: &Signals,
     writer: &WeakSender<Command>,
     health: &Health,
     place: &Place,
@@ -114,11 +114,12 @@ fn serve(
         for job in all.into_iter().flat_map(|promised| promised.jobs) {
             job.answer(kept.clone());
         }
+        // The pace: what is promised meanwhile is waited for together, and nothing that anybody waits for could end it sooner.
         std::thread::sleep(WAIT_EVERY.saturating_sub(begun.elapsed()));
         next = waiting.try_recv().ok();
         if next.is_none() {
-            now.is_busy.store(false, Ordering::SeqCst);
-            if now.is_awaited.swap(false, Ordering::SeqCst) {
+            signals.is_busy.store(false, Ordering::SeqCst);
+            if signals.is_awaited.swap(false, Ordering::SeqCst) {
                 // Where there is no room for it, other commands come and find that nothing has to be waited for.
                 let _ = writer.upgrade().map(|writer| writer.try_send(Command::Commit));
             }

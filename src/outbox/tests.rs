@@ -5,6 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 use super::*;
 
@@ -124,6 +125,15 @@ async fn until_waiting(outbox: &Outbox, commands: usize) {
     }
 }
 
+/// A command that fails, behind so many others that wait for the writer: in one transaction with them.
+async fn fail_behind(outbox: &Outbox, commands: usize) -> JoinHandle<Result<usize, OutboxError>> {
+    until_waiting(outbox, commands).await;
+    let fails = outbox.clone();
+    let fails = tokio::spawn(async move { fails.write(nobody, |one| one.execute("nonsense", [])).await });
+    until_waiting(outbox, commands + 1).await;
+    fails
+}
+
 #[tokio::test]
 async fn a_second_webhook_for_one_event_is_a_duplicate() {
     let (_directory, outbox) = new();
@@ -164,11 +174,9 @@ async fn a_group_commit_answers_everyone() {
 async fn a_failed_commit_fails_everyone_in_it_and_nobody_after() {
     let (_directory, outbox) = new();
     let release = hold_writer(&outbox).await;
-    let (good, bad) = (outbox.clone(), outbox.clone());
+    let good = outbox.clone();
     let good = tokio::spawn(async move { good.accept(event("a", 0)).await });
-    until_waiting(&outbox, 1).await;
-    let bad = tokio::spawn(async move { bad.write(nobody, |one| one.execute("nonsense", [])).await });
-    until_waiting(&outbox, 2).await;
+    let bad = fail_behind(&outbox, 1).await;
     let mut changed = pin!(outbox.changed());
     drop(release);
     assert!(matches!(good.await.unwrap(), Err(OutboxError::Storage(_))));

@@ -77,7 +77,7 @@ fn serve(mut commands: mpsc::Receiver<Command>, mut writer: Writer) {
         let mut jobs = Vec::with_capacity(taken.len());
         // Who looks at the rows shall find in them what waits to be written; a sender, who is promised something, shall not wait
         // for it.
-        let (mut is_due, mut is_awaited) = (false, false);
+        let (mut is_due, mut is_free) = (false, false);
         for command in taken.drain(..) {
             is_due |= match &command {
                 Command::Run(job) => job.kept() == Kept::BySystem,
@@ -86,7 +86,7 @@ fn serve(mut commands: mpsc::Receiver<Command>, mut writer: Writer) {
             };
             match command {
                 Command::Run(job) => jobs.push(job),
-                Command::Commit => is_awaited = true,
+                Command::Commit => is_free = true,
                 Command::Now => {}
                 Command::Checkpoint => is_checkpoint_due = true,
                 Command::Rewrite(answer) => rewriting.push(answer),
@@ -99,7 +99,7 @@ fn serve(mut commands: mpsc::Receiver<Command>, mut writer: Writer) {
         }
         jobs.extend(writer.shared.later.take(is_due));
         writer.write(jobs);
-        if is_due || is_awaited {
+        if is_due || is_free {
             writer.commit();
         } else {
             writer.commit_soon();
@@ -164,7 +164,8 @@ impl Writer {
     fn begin(&mut self) -> Result<(), rusqlite::Error> {
         let connection = &self.store.connection;
         self.open.changes_before = connection.total_changes();
-        self.open.is_doubtful = self.shared.health.trouble().is_some();
+        // What can't begin, nobody has.
+        self.open.is_doubtful = true;
         // Immediate, so that a foreign writer is met here and waited for, not half way through. Prepared once, unlike what the
         // library's own transactions do: there are thousands a second.
         work::execute(connection, "BEGIN IMMEDIATE", [])?;
@@ -172,6 +173,7 @@ impl Writer {
             work::skip_ids(connection, self.ids_lost)?;
         }
         self.open.paid = self.shared.owed.pay(connection)?;
+        self.open.is_doubtful = self.shared.health.trouble().is_some();
         Ok(())
     }
 
@@ -189,7 +191,7 @@ impl Writer {
     /// Commits, unless that would only have to wait: then [`Command::Commit`] comes.
     fn commit_soon(&mut self) {
         let can_wait = !self.open.is_doubtful && self.open.jobs.len() < COMMANDS_PER_COMMIT_MAX;
-        if !(can_wait && self.disk.as_ref().is_some_and(Disk::is_awaited)) {
+        if !(can_wait && self.disk.as_ref().is_some_and(Disk::tells_when_free)) {
             self.commit();
         }
     }

@@ -201,13 +201,11 @@ async fn an_erasure_that_fails_ends_no_call() {
     let (_directory, outbox) = new();
     accepted(&outbox, call("a", "+905321234567", "")).await;
     let claimed = claim_one(&outbox, at(0)).await;
-    let (erases, fails) = (outbox.clone(), outbox.clone());
+    let erases = outbox.clone();
     let release = hold_writer(&outbox).await;
     let customer = CustomerNumber::parse(Some("+905321234567"), region());
     let erases = tokio::spawn(async move { erases.erase(&customer, region(), at(1)).await });
-    until_waiting(&outbox, 1).await;
-    let fails = tokio::spawn(async move { fails.write(nobody, |one| one.execute("nonsense", [])).await });
-    until_waiting(&outbox, 2).await;
+    let fails = fail_behind(&outbox, 1).await;
     drop(release);
     fails.await.unwrap().unwrap_err();
     erases.await.unwrap().unwrap_err();

@@ -46,11 +46,9 @@ async fn a_hang_up_that_could_not_be_written_still_ends_its_call() {
     let waits = accepted(&outbox, Accept { event: "call_bridged".to_owned(), ..event("a", 0) }).await;
     let claimed = claim_one(&outbox, at(0)).await;
     let release = hold_writer(&outbox).await;
-    let (hung_up, other) = (outbox.clone(), outbox.clone());
+    let hung_up = outbox.clone();
     let hung_up = tokio::spawn(async move { hung_up.hang_up("hipcall", "a", at(1)).await });
-    until_waiting(&outbox, 1).await;
-    let fails = tokio::spawn(async move { other.write(nobody, |one| one.execute("nonsense", [])).await });
-    until_waiting(&outbox, 2).await;
+    let fails = fail_behind(&outbox, 1).await;
     drop(release);
     assert!(matches!(hung_up.await.unwrap(), Err(OutboxError::Storage(_))));
     fails.await.unwrap().unwrap_err();
@@ -93,12 +91,10 @@ async fn an_id_that_was_taken_and_not_committed_is_nobody_elses() {
     let mut lost = Vec::new();
     for number in 0..3 {
         let (take, taken) = taking(at(30));
-        let (first, fails) = (outbox.clone(), outbox.clone());
+        let first = outbox.clone();
         let release = hold_writer(&outbox).await;
         let first = tokio::spawn(async move { first.accept_and_take(event("lost", number), take).await });
-        until_waiting(&outbox, 1).await;
-        let fails = tokio::spawn(async move { fails.write(nobody, |one| one.execute("nonsense", [])).await });
-        until_waiting(&outbox, 2).await;
+        let fails = fail_behind(&outbox, 1).await;
         drop(release);
         assert!(matches!(first.await.unwrap(), Err(OutboxError::Storage(_))));
         fails.await.unwrap().unwrap_err();
@@ -116,6 +112,16 @@ async fn an_id_that_was_taken_and_not_committed_is_nobody_elses() {
     assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
     assert_eq!(outbox.pending().await.unwrap(), 2, "the rows that are there are as they were");
     assert_eq!(outbox.lost(), 3);
+}
+
+#[tokio::test]
+async fn a_transaction_that_could_not_begin_lost_nothing() {
+    let (directory, outbox) = new();
+    outbox.write(nobody, |one| one.busy_timeout(std::time::Duration::ZERO)).await.unwrap();
+    let shell = Connection::open(directory.path().join("outbox.sqlite3")).unwrap();
+    shell.execute_batch("BEGIN IMMEDIATE").unwrap();
+    outbox.accept(event("refused", 0)).await.unwrap_err();
+    assert_eq!(outbox.lost(), 0, "nobody had it");
 }
 
 #[tokio::test]
