@@ -22,7 +22,7 @@ pub use spans::{Span, Spans};
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -63,11 +63,8 @@ struct Shared {
     hindrances: Hindrances,
     /// Whether deliveries may be taken as they are accepted.
     is_open: AtomicBool,
-    /// A call that began until then may have a card of which no row tells: an earlier process ended, or its event could not be
-    /// kept, behind the card. Milliseconds since 1970.
-    asked_until: AtomicI64,
-    /// How much the outbox had lost then.
-    lost: AtomicU64,
+    /// When this process began to deliver.
+    began_at: Timestamp,
     token_refused: Hush,
     not_told: Hush,
     failing: Hush,
@@ -104,8 +101,7 @@ impl Courier {
             spans,
             hindrances: Hindrances::default(),
             is_open: AtomicBool::new(false),
-            asked_until: AtomicI64::new((outside.now)().as_millisecond()),
-            lost: AtomicU64::new(0),
+            began_at: (outside.now)(),
             token_refused: hush(),
             not_told: hush(),
             stopped: hush(),

@@ -4,7 +4,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -39,14 +38,10 @@ impl Shared {
         self.send(claimed, account, card, decided, held).await
     }
 
-    /// Whether its call may have a card of which no row tells. Of a later attempt that was asked before, or nothing had been sent.
+    /// Whether its call may have a card of which no row tells: that of an earlier process, whose last rows a power cut took along.
+    /// Of a later attempt that was asked before, or nothing had been sent.
     fn may_have_been_forgotten(&self, claimed: &Claimed) -> bool {
-        let lost = self.outbox.lost();
-        if lost != self.lost.load(Ordering::Acquire) {
-            self.asked_until.fetch_max((self.outside.now)().as_millisecond(), Ordering::AcqRel);
-            self.lost.store(lost, Ordering::Release);
-        }
-        claimed.attempts == 0 && claimed.started_at.as_millisecond() <= self.asked_until.load(Ordering::Acquire)
+        claimed.attempts == 0 && claimed.started_at <= self.began_at
     }
 
     /// Asks whether the card of an earlier attempt arrived. `None`: it did not, or the API does not tell; it may be sent again,

@@ -1,25 +1,18 @@
 //! Whether the outbox can be written: what the last commit said, and whether its files are still where they were.
 //!
-//! Mends nothing and reads no clock. Hang-ups that could not be written are remembered here until they are, because a card must
-//! not follow them when there is room again.
+//! Mends nothing and reads no clock.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::ErrorCode;
 
 use super::job::{Failure, nobody};
 use super::keep::used_bytes;
 use super::{Outbox, OutboxError, store};
-
-/// How many hang-ups are remembered: those of a busy hour, in a few hundred KiB.
-const OWED_MAX: usize = 10_000;
 
 /// What keeps the outbox from being written, for an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +48,6 @@ impl Outbox {
         self.health.trouble()
     }
 
-    /// How many transactions failed so far whose deliveries may have been worked on before: of their cards no row tells.
-    pub fn lost(&self) -> u64 {
-        self.health.lost.load(Ordering::Acquire)
-    }
-
     /// How much room it takes.
     pub async fn size(&self) -> Result<Size, OutboxError> {
         let files = self.place.bytes();
@@ -70,10 +58,7 @@ impl Outbox {
 
 /// What the commits say.
 #[derive(Debug, Default)]
-pub(super) struct Health {
-    trouble: Mutex<Option<(Trouble, Lasts)>>,
-    lost: AtomicU64,
-}
+pub(super) struct Health(Mutex<Option<(Trouble, Lasts)>>);
 
 /// Whether a commit that succeeds ends a trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,20 +71,15 @@ enum Lasts {
 impl Health {
     /// What the last commits say, without asking anew.
     pub(super) fn trouble(&self) -> Option<Trouble> {
-        lock(&self.trouble).as_ref().map(|(trouble, _)| trouble.clone())
+        lock(&self.0).as_ref().map(|(trouble, _)| trouble.clone())
     }
 
     /// Something was written.
     pub(super) fn recovered(&self) {
-        let mut known = lock(&self.trouble);
+        let mut known = lock(&self.0);
         if known.as_ref().is_some_and(|(_, lasts)| *lasts == Lasts::UntilWritten) {
             *known = None;
         }
-    }
-
-    /// A transaction failed whose deliveries somebody may have had already.
-    pub(super) fn lost_some(&self) {
-        self.lost.fetch_add(1, Ordering::Release);
     }
 
     /// A transaction failed. What is a fault of a command and not of the disk is no trouble of the outbox.
@@ -124,7 +104,7 @@ impl Health {
             }
             _ => return,
         };
-        *lock(&self.trouble) = Some((Trouble { reason: format!("{reason} ({error})"), help }, lasts));
+        *lock(&self.0) = Some((Trouble { reason: format!("{reason} ({error})"), help }, lasts));
     }
 }
 
@@ -169,62 +149,6 @@ impl Place {
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::metadata(path).map(|found| (found.dev(), found.ino()))
-}
-
-/// A call that ended.
-#[derive(Debug, Clone)]
-pub(super) struct HangUp {
-    pub(super) account: String,
-    pub(super) call_id: String,
-    pub(super) at: Timestamp,
-}
-
-/// Hang-ups that were seen and could not be written. They are written before whatever is in the next transaction, so that no card
-/// can be kept, let alone sent, after them.
-#[derive(Debug, Default)]
-pub(super) struct Owed(Mutex<VecDeque<HangUp>>);
-
-impl Owed {
-    /// Owed from when the answer is dropped, unless [`Debt::paid`] comes first: a caller may stop waiting for its commit.
-    pub(super) fn unless_paid(&self, hang_up: HangUp) -> Debt<'_> {
-        Debt { owed: self, hang_up: Some(hang_up) }
-    }
-
-    /// Writes all of them within a transaction; how many, for [`Self::paid`].
-    pub(super) fn pay(&self, connection: &Connection) -> Result<usize, rusqlite::Error> {
-        let owed: Vec<HangUp> = lock(&self.0).iter().cloned().collect();
-        for one in &owed {
-            super::work::hang_up(connection, &one.account, &one.call_id, one.at)?;
-        }
-        Ok(owed.len())
-    }
-
-    /// So many of the first ones are committed.
-    pub(super) fn paid(&self, hang_ups: usize) {
-        lock(&self.0).drain(..hang_ups);
-    }
-}
-
-/// A hang-up on its way to the disk.
-pub(super) struct Debt<'a> {
-    owed: &'a Owed,
-    hang_up: Option<HangUp>,
-}
-
-impl Debt<'_> {
-    pub(super) fn paid(mut self) {
-        self.hang_up = None;
-    }
-}
-
-impl Drop for Debt<'_> {
-    fn drop(&mut self) {
-        let mut owed = lock(&self.owed.0);
-        // Beyond that the calls of the first ones are long over, but the writer counts on those it has seen.
-        if owed.len() < OWED_MAX {
-            owed.extend(self.hang_up.take());
-        }
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

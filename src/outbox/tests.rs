@@ -17,6 +17,7 @@ mod files;
 mod forget;
 mod health;
 mod keep;
+mod owed;
 mod unknown;
 
 const LEASE: Duration = Duration::from_secs(30);

@@ -20,6 +20,13 @@ pub(super) fn execute(connection: &Connection, sql: &str, parameters: impl Param
     connection.prepare_cached(sql)?.execute(parameters)
 }
 
+/// Some failures have ended the transaction already; where it can't be ended, the next one can't begin.
+pub(super) fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit() {
+        let _ = execute(connection, "ROLLBACK", []);
+    }
+}
+
 /// Does not touch a settled row: its decision is the one it was settled by.
 pub(super) fn keep(connection: &Connection, id: DeliveryId, decided: Option<&Decided>) -> Sql<Wake> {
     let Some(decided) = decided else { return Ok(Wake::Nobody) };
@@ -162,15 +169,6 @@ pub(super) fn keep_unreadable(
     // Ids only ever grow, so the newest rows are those with the highest.
     let oldest_kept = connection.last_insert_rowid().saturating_sub(row_limit(UNREADABLE_ROWS_MAX));
     execute(connection, "DELETE FROM unreadable WHERE id <= ?1", params![oldest_kept])?;
-    Ok(())
-}
-
-/// The next deliveries get no id of so many that were given to rows which are not there: who holds such a row writes by its id.
-pub(super) fn skip_ids(connection: &Connection, ids: usize) -> Sql<()> {
-    let ids = row_limit(ids);
-    if execute(connection, "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'delivery'", [ids])? == 0 {
-        execute(connection, "INSERT INTO sqlite_sequence (name, seq) VALUES ('delivery', ?1)", [ids])?;
-    }
     Ok(())
 }
 

@@ -10,9 +10,10 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::checkpoint::Checkpoints;
 use super::disk::{Disk, Promised};
-use super::health::{Health, Owed, Place};
+use super::health::{Health, Place};
 use super::job::{Failure, Job, Kept, Wake};
 use super::later::Later;
+use super::owed::Owed;
 use super::store::{self, Rewritten, Store};
 use super::work;
 
@@ -64,9 +65,7 @@ pub(super) fn start(
     let disk = store.log.take().map(|log| Disk::start(log, own_commands, health, place)).transpose()?;
     std::thread::Builder::new()
         .name("outbox-writer".to_owned())
-        .spawn(move || {
-            serve(commands, Writer { disk, checkpoints, store, shared, open: Transaction::default(), ids_lost: 0 })
-        })
+        .spawn(move || serve(commands, Writer { disk, checkpoints, store, shared, open: Transaction::default() }))
         .map(drop)
 }
 
@@ -129,16 +128,12 @@ struct Writer {
     store: Store,
     shared: Shared,
     open: Transaction,
-    /// How many ids may be in somebody's hands that no row has.
-    ids_lost: usize,
 }
 
 /// What is written and not committed; without a job, none is open.
 #[derive(Default)]
 struct Transaction {
     jobs: Vec<Box<dyn Job>>,
-    /// How many hang-ups that were owed are in it.
-    paid: usize,
     /// How many rows had ever changed before it.
     changes_before: u64,
     /// Something is wrong with the disk, so nobody learns of it before its commit.
@@ -164,15 +159,10 @@ impl Writer {
     fn begin(&mut self) -> Result<(), rusqlite::Error> {
         let connection = &self.store.connection;
         self.open.changes_before = connection.total_changes();
-        // What can't begin, nobody has.
-        self.open.is_doubtful = true;
+        self.shared.owed.pay(connection)?;
         // Immediate, so that a foreign writer is met here and waited for, not half way through. Prepared once, unlike what the
         // library's own transactions do: there are thousands a second.
         work::execute(connection, "BEGIN IMMEDIATE", [])?;
-        if self.ids_lost > 0 {
-            work::skip_ids(connection, self.ids_lost)?;
-        }
-        self.open.paid = self.shared.owed.pay(connection)?;
         self.open.is_doubtful = self.shared.health.trouble().is_some();
         Ok(())
     }
@@ -203,11 +193,10 @@ impl Writer {
         if let Err(error) = work::execute(&self.store.connection, "COMMIT", []) {
             return self.undo(error);
         }
-        let Transaction { mut jobs, paid, changes_before, .. } = std::mem::take(&mut self.open);
-        self.ids_lost = 0;
-        self.shared.owed.paid(paid);
+        let Transaction { mut jobs, changes_before, .. } = std::mem::take(&mut self.open);
         // Before the answers, so that who has its answer can rely on the wake-up having happened.
         self.wake(jobs.iter_mut().map(|job| job.written()).max().unwrap_or(Wake::Nobody));
+        self.shared.owed.committed();
         let (promised, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.kept() == Kept::ByDisk);
         let has_changed = self.store.connection.total_changes() != changes_before;
         match &self.disk {
@@ -228,16 +217,10 @@ impl Writer {
     fn undo(&mut self, error: rusqlite::Error) {
         let connection = &self.store.connection;
         self.shared.health.failed(&error);
-        // Some failures have ended it already; where it can't be ended, the next one can't begin and comes here.
-        if !connection.is_autocommit() {
-            let _ = work::execute(connection, "ROLLBACK", []);
-        }
+        work::roll_back(connection);
         store::make_room(connection, &error);
-        let Transaction { jobs, is_doubtful, .. } = std::mem::take(&mut self.open);
-        if !is_doubtful {
-            self.ids_lost += jobs.len();
-            self.shared.health.lost_some();
-        }
+        self.shared.owed.undone();
+        let Transaction { jobs, .. } = std::mem::take(&mut self.open);
         let failure = Failure::from(error);
         jobs.into_iter().for_each(|job| job.answer(Err(failure.clone())));
     }

@@ -55,11 +55,38 @@ async fn a_full_disk_is_told_everywhere_and_when_it_has_room_everything_goes_on(
     has_room(&server);
     ready_again(&server).await;
     assert_eq!(server.metric("callcard_outbox_writable").await, 1.0);
-    for number in 0..20 {
-        let id = format!("refused-{number}");
-        assert_eq!(server.ring_and_settle(&inbound(&id, NUMBER)).await["state"], "sent", "it was not half written");
-        assert_eq!(phone.cards_of(&id).len(), 1, "also where its card went out before the disk said no");
+    // The first one went out before the disk said no.
+    server.ring(&inbound("refused-0", NUMBER), "duplicate").await;
+    assert_eq!(server.settled("refused-0").await["state"], "sent");
+    for number in 1..20 {
+        let event = inbound(&format!("refused-{number}"), NUMBER);
+        assert_eq!(server.ring_and_settle(&event).await["state"], "sent", "it was not half written");
     }
+    for number in 0..20 {
+        assert_eq!(phone.cards_of(&format!("refused-{number}")).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_event_the_disk_refused_behind_the_decision_gets_its_card_once() {
+    let phone = Phone::start();
+    let rules = EVERYBODY.replace("    card:", "    when: {event: [call_init, call_bridged]}\n    card:");
+    let server = Server::with(&rules, &phone).await;
+    let mut event = inbound("refused", NUMBER);
+    phone.script([Reply::Late(Duration::from_millis(500), Box::new(error(503)))]);
+    full(&server);
+    server.ring(&event, "not_stored").await;
+    until("its card is under way", async || (phone.received().len() == 1).then_some(())).await;
+    has_room(&server);
+    ready_again(&server).await;
+    server.ring(&event, "duplicate").await;
+    event["event"] = json!("call_bridged");
+    server.ring(&event, "accepted").await;
+    server.idle().await;
+    assert_eq!((phone.received().len(), phone.cards_of("refused").len()), (2, 1), "it was tried again");
+    let states = server.get_json("/api/deliveries?call=refused").await;
+    let states: Vec<_> = states["deliveries"].as_array().unwrap().iter().map(|one| one["state"].clone()).collect();
+    assert_eq!(states, ["superseded", "sent"], "the newest first");
 }
 
 #[tokio::test]
